@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The hadal authors
+
+libinternal_la_SOURCES += \
+	src/base/memory.c src/base/memory.h \
+	src/base/status.c src/base/status.h \
+	src/base/version.c

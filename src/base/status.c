@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Long enough for a path, a tensor's name and a sentence; kernel build logs are cut to fit. */
+enum { MESSAGE_BYTES = 8192 };
+
+static _Thread_local char message[MESSAGE_BYTES];
+
+const char *hadal_error_message(void)
+{
+    return message;
+}
+
+hadal_status fail(hadal_status status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+hadal_status fail_memory(size_t bytes)
+{
+    return fail(HADAL_ERROR_HOST_MEMORY, "out of memory: %zu bytes could not be allocated; close other programs or use a smaller context", bytes);
+}
+
+hadal_status fail_within(hadal_status status, const char *format, ...)
+{
+    char inner[MESSAGE_BYTES];
+    memcpy(inner, message, sizeof inner);
+    va_list arguments;
+    va_start(arguments, format);
+    int used = vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (used >= 0 && (size_t)used < sizeof message)
+        snprintf(message + used, sizeof message - (size_t)used, ": %s", inner);
+    return status;
+}

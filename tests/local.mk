@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The hadal authors
+
+include tests/base/local.mk
+include tests/device/local.mk
+include tests/weights/local.mk
+include tests/text/local.mk
+include tests/ops/local.mk
+include tests/model/local.mk
+include tests/session/local.mk
+include tests/cli/local.mk
+include tests/policy/local.mk
+
+# Every test finds the sources and what was built, and writes nowhere else.
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	HADAL_CL_DIR='$(abs_top_srcdir)/cl'; export HADAL_CL_DIR; \
+	HADAL_MODEL='$(abs_top_srcdir)/weights'; export HADAL_MODEL; \
+	XDG_CACHE_HOME='$(abs_top_builddir)/tests/cache'; export XDG_CACHE_HOME; \
+	POCL_CACHE_DIR='$(abs_top_builddir)/tests/cache/pocl'; export POCL_CACHE_DIR; \
+	mkdir -p "$$POCL_CACHE_DIR";
+
+clean-local:
+	rm -rf tests/cache
