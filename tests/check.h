@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-#undef fail /* ours, in base/status.h, is a function */
 
 #include "hadal.h"
 

@@ -12,7 +12,7 @@ hadal_status memory_allocate(void *pointer, size_t count, size_t size)
 {
     void *block = calloc(count ? count : 1, size ? size : 1);
     memcpy(pointer, &block, sizeof block);
-    return block ? HADAL_OK : fail_memory(count > SIZE_MAX / (size ? size : 1) ? SIZE_MAX : count * size);
+    return block ? HADAL_OK : failure_memory(count > SIZE_MAX / (size ? size : 1) ? SIZE_MAX : count * size);
 }
 
 hadal_status memory_grow(void *pointer, size_t *capacity, size_t needed, size_t size)
@@ -21,12 +21,12 @@ hadal_status memory_grow(void *pointer, size_t *capacity, size_t needed, size_t 
         return HADAL_OK;
     size_t grown = *capacity < SIZE_MAX / 2 ? max_size(needed, *capacity * 2) : needed;
     if (grown > SIZE_MAX / size)
-        return fail_memory(SIZE_MAX);
+        return failure_memory(SIZE_MAX);
     void *old, *block;
     memcpy(&old, pointer, sizeof old);
     block = realloc(old, grown * size);
     if (!block)
-        return fail_memory(grown * size);
+        return failure_memory(grown * size);
     memcpy(pointer, &block, sizeof block);
     *capacity = grown;
     return HADAL_OK;
@@ -36,7 +36,7 @@ hadal_status memory_copy_text(char **copy, const char *text, size_t length)
 {
     *copy = NULL;
     if (length == SIZE_MAX)
-        return fail_memory(length);
+        return failure_memory(length);
     TRY(memory_allocate(copy, length + 1, 1));
     if (length)
         memcpy(*copy, text, length);
@@ -46,7 +46,7 @@ hadal_status memory_copy_text(char **copy, const char *text, size_t length)
 hadal_status bytes_append(bytes *target, const void *data, size_t length)
 {
     if (length >= SIZE_MAX - target->length)
-        return fail_memory(SIZE_MAX);
+        return failure_memory(SIZE_MAX);
     TRY(memory_grow(&target->data, &target->capacity, target->length + length + 1, 1));
     if (length)
         memcpy(target->data + target->length, data, length);
@@ -62,7 +62,7 @@ hadal_status bytes_format(bytes *target, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     if (length < 0)
-        return fail(HADAL_ERROR_INTERNAL, "text could not be formatted");
+        return failure(HADAL_ERROR_INTERNAL, "text could not be formatted");
     TRY(memory_grow(&target->data, &target->capacity, target->length + (size_t)length + 1, 1));
     va_start(arguments, format);
     vsnprintf(target->data + target->length, (size_t)length + 1, format, arguments);

@@ -17,7 +17,7 @@ const char *hadal_error_message(void)
     return message;
 }
 
-hadal_status fail(hadal_status status, const char *format, ...)
+hadal_status failure(hadal_status status, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -26,12 +26,12 @@ hadal_status fail(hadal_status status, const char *format, ...)
     return status;
 }
 
-hadal_status fail_memory(size_t bytes)
+hadal_status failure_memory(size_t bytes)
 {
-    return fail(HADAL_ERROR_HOST_MEMORY, "out of memory: %zu bytes could not be allocated; close other programs or use a smaller context", bytes);
+    return failure(HADAL_ERROR_HOST_MEMORY, "out of memory: %zu bytes could not be allocated; close other programs or use a smaller context", bytes);
 }
 
-hadal_status fail_within(hadal_status status, const char *format, ...)
+hadal_status failure_within(hadal_status status, const char *format, ...)
 {
     char inner[MESSAGE_BYTES];
     memcpy(inner, message, sizeof inner);

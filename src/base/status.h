@@ -24,13 +24,13 @@
             goto label;                        \
     } while (0)
 
-/* Sets this thread's message (printf form, one line) and returns status: `return fail(HADAL_ERROR_DATA, ...)`. */
-hadal_status fail(hadal_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sets this thread's message (printf form, one line) and returns status: `return failure(HADAL_ERROR_DATA, ...)`. */
+hadal_status failure(hadal_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The failure of an allocation of that many bytes of host memory. */
-hadal_status fail_memory(size_t bytes);
+hadal_status failure_memory(size_t bytes);
 
 /* Puts "context: " before this thread's message; returns status. */
-hadal_status fail_within(hadal_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+hadal_status failure_within(hadal_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

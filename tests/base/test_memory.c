@@ -35,8 +35,8 @@ static void bytes_grow_and_stay_terminated(void **state)
 static void context_stands_before_a_message(void **state)
 {
     (void)state;
-    assert_int_equal(fail(HADAL_ERROR_DATA, "bad %s", "header"), HADAL_ERROR_DATA);
-    assert_int_equal(fail_within(HADAL_ERROR_DATA, "file %d", 3), HADAL_ERROR_DATA);
+    assert_int_equal(failure(HADAL_ERROR_DATA, "bad %s", "header"), HADAL_ERROR_DATA);
+    assert_int_equal(failure_within(HADAL_ERROR_DATA, "file %d", 3), HADAL_ERROR_DATA);
     assert_string_equal(hadal_error_message(), "file 3: bad header");
 }
 
