@@ -12,6 +12,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#ifdef HADAL_MISSING_CMOCKA
+#error cmocka is missing; install it with: apt install libcmocka-dev (Debian) or dnf install libcmocka-devel (Fedora)
+#endif
 #include <cmocka.h>
 
 #include "hadal.h"

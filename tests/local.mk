@@ -11,7 +11,7 @@ include tests/session/local.mk
 include tests/cli/local.mk
 include tests/policy/local.mk
 
-# Every test finds the sources and what was built, and writes nowhere else.
+# Every test finds the sources and what was built, and writes nowhere else: a home directory there is none.
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
@@ -19,6 +19,9 @@ AM_TESTS_ENVIRONMENT = \
 	HADAL_MODEL='$(abs_top_srcdir)/weights'; export HADAL_MODEL; \
 	XDG_CACHE_HOME='$(abs_top_builddir)/tests/cache'; export XDG_CACHE_HOME; \
 	POCL_CACHE_DIR='$(abs_top_builddir)/tests/cache/pocl'; export POCL_CACHE_DIR; \
+	CUDA_CACHE_PATH='$(abs_top_builddir)/tests/cache/cuda'; export CUDA_CACHE_PATH; \
+	HOME='$(abs_top_builddir)/tests/cache/no-home'; export HOME; \
+	unset HADAL_DEVICE NO_COLOR; \
 	mkdir -p "$$POCL_CACHE_DIR";
 
 clean-local:
