@@ -1,3 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+# Kernels, read and compiled when they are needed.
+kernelsdir = $(pkgdatadir)/cl
+dist_kernels_DATA = \
+	cl/dtype.clh \
+	cl/lane.clh \
+	cl/norm.cl \
+	cl/rope.clh \
+	cl/vector.clh

@@ -43,7 +43,7 @@ hadal_status memory_copy_text(char **copy, const char *text, size_t length)
     return HADAL_OK;
 }
 
-hadal_status bytes_append(bytes *target, const void *data, size_t length)
+hadal_status bytes_append(byte_array *target, const void *data, size_t length)
 {
     if (length >= SIZE_MAX - target->length)
         return failure_memory(SIZE_MAX);
@@ -55,7 +55,7 @@ hadal_status bytes_append(bytes *target, const void *data, size_t length)
     return HADAL_OK;
 }
 
-hadal_status bytes_format(bytes *target, const char *format, ...)
+hadal_status bytes_format(byte_array *target, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -71,8 +71,8 @@ hadal_status bytes_format(bytes *target, const char *format, ...)
     return HADAL_OK;
 }
 
-void bytes_free(bytes *target)
+void bytes_free(byte_array *target)
 {
     free(target->data);
-    *target = (bytes){0};
+    *target = (byte_array){0};
 }

@@ -18,15 +18,15 @@ HADAL_CHECKED hadal_status memory_grow(void *pointer, size_t *capacity, size_t n
 HADAL_CHECKED hadal_status memory_copy_text(char **copy, const char *text, size_t length);
 
 /* Bytes that grow; always NUL-terminated once appended to; start with {0}. */
-typedef struct bytes {
+typedef struct byte_array {
     char *data;
     size_t length;
     size_t capacity;
-} bytes;
+} byte_array;
 
-HADAL_CHECKED hadal_status bytes_append(bytes *target, const void *data, size_t length);
-HADAL_CHECKED hadal_status bytes_format(bytes *target, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void bytes_free(bytes *target);
+HADAL_CHECKED hadal_status bytes_append(byte_array *target, const void *data, size_t length);
+HADAL_CHECKED hadal_status bytes_format(byte_array *target, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void bytes_free(byte_array *target);
 
 /* Smallest multiple of `unit` that is >= value. */
 static inline size_t round_up(size_t value, size_t unit)

@@ -33,13 +33,19 @@ hadal_status failure_memory(size_t bytes)
 
 hadal_status failure_within(hadal_status status, const char *format, ...)
 {
-    char inner[MESSAGE_BYTES];
+    char inner[MESSAGE_BYTES - 64]; /* shorter than the message, so that its tail never cuts the context */
     memcpy(inner, message, sizeof inner);
+    inner[sizeof inner - 1] = '\0';
     va_list arguments;
     va_start(arguments, format);
     int used = vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof message)
-        snprintf(message + used, sizeof message - (size_t)used, ": %s", inner);
+    if (used < 0 || (size_t)used + 3 > sizeof message)
+        return status;
+    size_t room = sizeof message - (size_t)used - 3;
+    size_t length = strnlen(inner, room);
+    memcpy(message + used, ": ", 2);
+    memcpy(message + used + 2, inner, length);
+    message[(size_t)used + 2 + length] = '\0';
     return status;
 }

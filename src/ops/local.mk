@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+libinternal_la_SOURCES += \
+	src/ops/norm.c src/ops/norm.h

@@ -22,7 +22,7 @@ static void sizes_that_overflow_are_refused(void **state)
 static void bytes_grow_and_stay_terminated(void **state)
 {
     (void)state;
-    bytes text = {0};
+    byte_array text = {0};
     for (int i = 0; i < 1000; i++)
         CHECK_OK(bytes_format(&text, "%d,", i));
     CHECK_OK(bytes_append(&text, "\0x", 2));

@@ -1,3 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+EXTRA_DIST += tests/ops/device.h
+
+check_PROGRAMS += tests/ops/test_norm
+tests_ops_test_norm_SOURCES = tests/ops/test_norm.c
+tests_ops_test_norm_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_norm

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Compiled programs on disk. The name of an entry is a hash of everything that its content depends on; an entry
+ * carries a hash of its own content, as some drivers accept corrupted binaries. Entries appear by rename, so that
+ * processes at work at once never see half of one. */
+
+#include "device/opencl.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/memory.h"
+
+typedef struct entry_head {
+    char magic[8];
+    uint64_t bytes;
+    XXH128_hash_t content;
+} entry_head;
+
+static const char magic[8] = "hadalcl1";
+static const uint64_t largest_entry = UINT64_C(1) << 28;
+
+hadal_status cache_find_directory(char **directory, const char *chosen)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    byte_array path = {0};
+    *directory = NULL;
+    if (chosen && !*chosen)
+        return HADAL_OK;
+    if (chosen)
+        TRY(bytes_format(&path, "%s", chosen));
+    else if (cache && cache[0] == '/') /* the XDG specification ignores relative paths */
+        TRY(bytes_format(&path, "%s/hadal", cache));
+    else if (home && home[0] == '/')
+        TRY(bytes_format(&path, "%s/.cache/hadal", home));
+    *directory = path.data;
+    return HADAL_OK;
+}
+
+static void hash_text(XXH3_state_t *state, const char *text)
+{
+    XXH3_128bits_update(state, text, strlen(text) + 1); /* with its NUL, so that parts cannot run together */
+}
+
+static hadal_status entry_path(byte_array *path, const hadal_device *device, const char *source, const char *options)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (!state)
+        return failure_memory(0);
+    XXH3_128bits_reset(state);
+    hash_text(state, source);
+    hash_text(state, options);
+    hash_text(state, device->info.name);
+    hash_text(state, device->info.version);
+    hash_text(state, device->info.driver);
+    hash_text(state, device->info.platform);
+    XXH128_hash_t key = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    return bytes_format(path, "%s/%016llx%016llx.clbin", device->cache_directory, (unsigned long long)key.high64,
+                        (unsigned long long)key.low64);
+}
+
+static unsigned char *read_entry(FILE *file, size_t *bytes)
+{
+    entry_head head;
+    if (fread(&head, sizeof head, 1, file) != 1 || memcmp(head.magic, magic, sizeof magic) != 0 ||
+        head.bytes > largest_entry)
+        return NULL;
+    unsigned char *content = malloc((size_t)head.bytes + 1);
+    if (content && fread(content, 1, (size_t)head.bytes + 1, file) == head.bytes &&
+        XXH128_isEqual(XXH3_128bits(content, (size_t)head.bytes), head.content)) {
+        *bytes = (size_t)head.bytes;
+        return content;
+    }
+    free(content);
+    return NULL;
+}
+
+void cache_read(unsigned char **binary, size_t *bytes_read, const hadal_device *device, const char *source, const char *options)
+{
+    byte_array path = {0};
+    *binary = NULL;
+    if (!device->cache_directory || entry_path(&path, device, source, options) != HADAL_OK)
+        return;
+    FILE *file = fopen(path.data, "rb");
+    if (file) {
+        *binary = read_entry(file, bytes_read);
+        fclose(file);
+    }
+    bytes_free(&path);
+}
+
+/* Makes a folder and those above it, private to the user. */
+static void make_folders(const char *directory)
+{
+    char *path = strdup(directory);
+    for (char *slash = path ? strchr(path + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    free(path);
+    mkdir(directory, 0700);
+}
+
+static bool write_entry(const char *path, const unsigned char *binary, size_t length)
+{
+    entry_head head = {.bytes = length, .content = XXH3_128bits(binary, length)};
+    memcpy(head.magic, magic, sizeof magic);
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return false;
+    bool written = fwrite(&head, sizeof head, 1, file) == 1 && fwrite(binary, 1, length, file) == length;
+    return (fclose(file) == 0) && written;
+}
+
+void cache_write(const hadal_device *device, const char *source, const char *options, const unsigned char *binary,
+                 size_t length)
+{
+    byte_array path = {0}, temporary = {0};
+    if (!device->cache_directory || length > largest_entry)
+        return;
+    make_folders(device->cache_directory);
+    if (entry_path(&path, device, source, options) == HADAL_OK &&
+        bytes_format(&temporary, "%s.%ld", path.data, (long)getpid()) == HADAL_OK &&
+        (!write_entry(temporary.data, binary, length) || rename(temporary.data, path.data) != 0))
+        unlink(temporary.data);
+    bytes_free(&path);
+    bytes_free(&temporary);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Opening and closing a device. */
+
+#include "device/opencl.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* Work-items of a group that reduces as a whole on a GPU; enough to hide latency, few enough for every device. */
+enum { GPU_GROUP = 256, GPU_LANES = 32 };
+
+static device_shape choose_shape(const hadal_device_info *info)
+{
+    device_shape shape = {.vector = 4, .lanes = 1, .group = 1, .cpu = info->kind == HADAL_DEVICE_CPU};
+    if (shape.cpu) {
+        shape.vector = info->native_vector_width >= 16 ? 16 : info->native_vector_width >= 8 ? 8 : 4;
+        return shape;
+    }
+    shape.lanes = GPU_LANES;
+    while (shape.lanes > info->max_group_size)
+        shape.lanes /= 2;
+    shape.group = shape.lanes;
+    while (shape.group < GPU_GROUP && shape.group * 2 <= info->max_group_size)
+        shape.group *= 2;
+    return shape;
+}
+
+/* The options that every kernel gets. Denormals and NaN keep their meaning: no fast-math. */
+static hadal_status write_common_options(hadal_device *device)
+{
+    byte_array options = {0};
+    const char *path = device->info.lane_path;
+    const char *lane = device->shape.lanes == 1 ? "LANE_SINGLE" : path[0] == 'p' ? "LANE_PTX" : "LANE_LOCAL";
+    TRY(bytes_format(&options, "-cl-std=CL1.2 -D VECTOR=%u -D LANES=%u -D GROUP=%u -D %s", device->shape.vector,
+                     device->shape.lanes, device->shape.group, lane));
+    if (device->shape.cpu)
+        TRY(bytes_format(&options, " -D CPU"));
+    device->common_options = options.data;
+    return HADAL_OK;
+}
+
+static hadal_status open_queue(hadal_device *device, cl_platform_id platform)
+{
+    cl_int error;
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
+    device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
+    if (error != CL_SUCCESS)
+        return opencl_failure(device, "clCreateContext", error);
+    device->queue = clCreateCommandQueue(device->context, device->id, device->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    if (error != CL_SUCCESS)
+        return opencl_failure(device, "clCreateCommandQueue", error);
+    return HADAL_OK;
+}
+
+hadal_status hadal_device_open(hadal_device **opened, const hadal_device_options *options)
+{
+    static const hadal_device_options defaults = {0};
+    cl_platform_id platform;
+    hadal_device *device;
+    hadal_status status;
+    *opened = NULL;
+    if (!options)
+        options = &defaults;
+    TRY(memory_allocate(&device, 1, sizeof *device));
+    TRY_OR(failed, discover_select(&device->info, &device->id, &platform, options->selector));
+    if (options->largest_allocation_bytes && options->largest_allocation_bytes < device->info.largest_allocation_bytes)
+        device->info.largest_allocation_bytes = options->largest_allocation_bytes;
+    device->profile = options->profile;
+    device->shape = choose_shape(&device->info);
+    TRY_OR(failed, source_find_directory(&device->kernel_directory, options->kernel_directory));
+    TRY_OR(failed, cache_find_directory(&device->cache_directory, options->cache_directory));
+    TRY_OR(failed, write_common_options(device));
+    TRY_OR(failed, open_queue(device, platform));
+    *opened = device;
+    return HADAL_OK;
+failed:
+    hadal_device_close(device);
+    return status;
+}
+
+void hadal_device_close(hadal_device *device)
+{
+    if (!device)
+        return;
+    if (device->queue)
+        clFinish(device->queue);
+    for (size_t i = 0; i < device->pending_count; i++)
+        clReleaseEvent(device->pending[i].event);
+    free(device->pending);
+    program_free_all(device);
+    if (device->queue)
+        clReleaseCommandQueue(device->queue);
+    if (device->context)
+        clReleaseContext(device->context);
+    free(device->kernel_directory);
+    free(device->cache_directory);
+    free(device->common_options);
+    free(device);
+}
+
+const hadal_device_info *hadal_device_describe(const hadal_device *device)
+{
+    return &device->info;
+}
+
+const device_shape *device_shape_of(const hadal_device *device)
+{
+    return &device->shape;
+}
+
+hadal_status device_finish(hadal_device *device)
+{
+    CL_TRY(device, clFinish(device->queue));
+    return HADAL_OK;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* What the operations see of a device: its record, buffers, kernels and launches. No OpenCL type leaves this folder.
+ * Commands run in the order in which they are given (one in-order queue); only reads and device_finish wait. */
+
+#ifndef HADAL_DEVICE_DEVICE_H
+#define HADAL_DEVICE_DEVICE_H
+
+#include "base/status.h"
+
+/* ---- Memory ------------------------------------------------------------------------------------- */
+
+/* What a buffer is for: `hadal inspect` predicts and the device counts bytes by class. */
+typedef enum memory_class {
+    MEMORY_EMBEDDING,       /* embed_tokens and lm_head */
+    MEMORY_ATTENTION,       /* projections of attention */
+    MEMORY_INDEXER,         /* projections of the lightning indexer */
+    MEMORY_DENSE_MLP,       /* MLPs of the first layers */
+    MEMORY_EXPERTS,         /* routed experts */
+    MEMORY_SHARED_EXPERTS,
+    MEMORY_ROUTER,
+    MEMORY_NORMS,           /* all vectors, and the table of rotations */
+    MEMORY_LATENT_CACHE,
+    MEMORY_INDEX_CACHE,
+    MEMORY_ACTIVATIONS,
+    MEMORY_INDEX_SCORES,
+    MEMORY_ATTENTION_PARTIALS,
+    MEMORY_OTHER,           /* tests and self-tests */
+    MEMORY_CLASSES
+} memory_class;
+
+typedef struct buffer buffer;
+
+/* Device memory of that many bytes, all zero. Fails with HADAL_ERROR_DEVICE_MEMORY; sizes above the device's
+ * largest allocation are refused: who needs more splits (see ops/matrix.h). */
+HADAL_CHECKED hadal_status buffer_create(buffer **created, hadal_device *device, memory_class use, size_t bytes);
+void buffer_free(buffer *freed);
+size_t buffer_bytes(const buffer *measured);
+
+/* Copies bytes of host memory to offset. The source may be reused on return. */
+HADAL_CHECKED hadal_status buffer_write(buffer *target, size_t offset, const void *source, size_t bytes);
+
+/* Waits for everything before it, then copies to host memory. */
+HADAL_CHECKED hadal_status buffer_read(const buffer *source, size_t offset, void *target, size_t bytes);
+
+/* Bytes allocated now, by class. */
+uint64_t device_allocated(const hadal_device *device, memory_class use);
+
+/* Waits until everything has run; reports what failed on the way. */
+HADAL_CHECKED hadal_status device_finish(hadal_device *device);
+
+/* ---- How kernels are shaped for this device ------------------------------------------------------- */
+
+/* Set at opening from capabilities; also given to every kernel as -D VECTOR, LANES, GROUP. */
+typedef struct device_shape {
+    uint32_t vector; /* floats that a work-item handles at once: 4, 8 or 16; padded rows are multiples of 16 */
+    uint32_t lanes;  /* work-items that share a row and reduce together: 1 on CPUs, 32 on GPUs */
+    uint32_t group;  /* work-items of a group that reduces as a whole: 1 on CPUs, up to 256 on GPUs; a multiple of lanes */
+    bool cpu;        /* work-groups of one work-item run best, local memory gains nothing */
+} device_shape;
+
+const device_shape *device_shape_of(const hadal_device *device);
+
+/* Rows of activations, caches and weights are padded with zeros to a multiple of this many elements. */
+enum { ROW_UNIT = 16 };
+
+/* ---- Kernels ------------------------------------------------------------------------------------- */
+
+typedef struct kernel kernel;
+
+/* The kernel `name` of cl/FAMILY.cl, built with `options` (" -D..." or ""). Built once a device and options, from
+ * the disk cache when it can; owned by the device. A build failure is HADAL_ERROR_INTERNAL with the build log. */
+HADAL_CHECKED hadal_status kernel_get(kernel **found, hadal_device *device, const char *family, const char *name,
+                                      const char *options);
+
+/* The largest work-group that this kernel can run with on this device. */
+size_t kernel_max_group(const kernel *measured);
+
+/* How many groups of how many work-items, and what the launch must do at least (for profiles). */
+typedef struct launch_shape {
+    size_t groups[3]; /* 0 counts as 1 */
+    size_t size[3];   /* work-items of a group; 0 counts as 1 */
+    uint64_t bytes;
+    uint64_t operations;
+} launch_shape;
+
+/* One argument of a kernel, made by the functions below. */
+typedef struct kernel_argument {
+    enum { ARGUMENT_BUFFER, ARGUMENT_VALUE, ARGUMENT_LOCAL } kind;
+    const buffer *memory;
+    union {
+        int32_t i32;
+        uint32_t u32;
+        uint64_t u64;
+        float f32;
+    } value;
+    size_t size;
+} kernel_argument;
+
+static inline kernel_argument arg_buffer(const buffer *memory) /* NULL is passed as a null pointer */
+{
+    return (kernel_argument){.kind = ARGUMENT_BUFFER, .memory = memory, .size = sizeof(void *)};
+}
+
+static inline kernel_argument arg_int(int64_t value) /* int; the caller knows that it fits */
+{
+    return (kernel_argument){.kind = ARGUMENT_VALUE, .value.i32 = (int32_t)value, .size = sizeof(int32_t)};
+}
+
+static inline kernel_argument arg_uint(uint64_t value) /* uint; the caller knows that it fits */
+{
+    return (kernel_argument){.kind = ARGUMENT_VALUE, .value.u32 = (uint32_t)value, .size = sizeof(uint32_t)};
+}
+
+static inline kernel_argument arg_ulong(uint64_t value)
+{
+    return (kernel_argument){.kind = ARGUMENT_VALUE, .value.u64 = value, .size = sizeof(uint64_t)};
+}
+
+static inline kernel_argument arg_float(double value)
+{
+    return (kernel_argument){.kind = ARGUMENT_VALUE, .value.f32 = (float)value, .size = sizeof(float)};
+}
+
+static inline kernel_argument arg_local(size_t bytes) /* __local memory of that size */
+{
+    return (kernel_argument){.kind = ARGUMENT_LOCAL, .size = bytes};
+}
+
+/* Enqueues one launch; arguments in the order of the kernel's parameters. Launches with no group do nothing. */
+HADAL_CHECKED hadal_status kernel_launch(kernel *launched, const launch_shape *shape, const kernel_argument *arguments,
+                                         size_t argument_count);
+
+/* kernel_launch with the arguments written out: LAUNCH(k, shape, arg_buffer(x), arg_int(n)). */
+#define LAUNCH(launched, shape, ...)                                                  \
+    kernel_launch((launched), &(shape), (const kernel_argument[]){__VA_ARGS__},       \
+                  sizeof((const kernel_argument[]){__VA_ARGS__}) / sizeof(kernel_argument))
+
+/* Launches from now on count as "prefill", "decode" or "load" in profiles. phase is a static string. */
+void device_set_phase(hadal_device *device, const char *phase);
+
+/* ---- CLBlast ------------------------------------------------------------------------------------- */
+
+/* out[m, n] = in[m, k] weight[n, k]^T, float32, row-major with row strides in elements; accumulate adds to out. */
+HADAL_CHECKED hadal_status device_clblast_linear(hadal_device *device, buffer *out, size_t out_offset, size_t out_stride,
+                                                 const buffer *in, size_t in_stride, const buffer *weight,
+                                                 size_t weight_stride, size_t m, size_t n, size_t k, bool accumulate);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Kernels: found by name, launched with typed arguments, counted. */
+
+#include "device/opencl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static const char *const phase_names[PHASES] = {"load", "prefill", "decode"};
+
+void device_set_phase(hadal_device *device, const char *phase)
+{
+    for (int i = 0; i < PHASES; i++)
+        if (strcmp(phase_names[i], phase) == 0)
+            device->phase = i;
+}
+
+hadal_status kernel_get(kernel **found, hadal_device *device, const char *family, const char *name, const char *options)
+{
+    program *source;
+    TRY(program_get(&source, device, family, options));
+    for (kernel *at = device->kernels; at; at = at->next)
+        if (at->source == source && strcmp(at->name, name) == 0) {
+            *found = at;
+            return HADAL_OK;
+        }
+    kernel *made;
+    hadal_status status;
+    cl_int error = CL_SUCCESS;
+    TRY(memory_allocate(&made, 1, sizeof *made));
+    made->device = device;
+    made->source = source;
+    TRY_OR(failed, memory_copy_text(&made->name, name, strlen(name)));
+    made->handle = clCreateKernel(source->built, name, &error);
+    if (error != CL_SUCCESS) {
+        status = opencl_failure(device, "clCreateKernel", error);
+        goto failed;
+    }
+    made->next = device->kernels;
+    device->kernels = made;
+    *found = made;
+    return HADAL_OK;
+failed:
+    free(made->name);
+    free(made);
+    return status;
+}
+
+size_t kernel_max_group(const kernel *measured)
+{
+    size_t most = 0;
+    if (clGetKernelWorkGroupInfo(measured->handle, measured->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most,
+                                 NULL) != CL_SUCCESS)
+        return 1;
+    return most;
+}
+
+static hadal_status set_argument(const kernel *launched, cl_uint index, const kernel_argument *argument)
+{
+    const void *value = &argument->value;
+    cl_mem none = NULL;
+    if (argument->kind == ARGUMENT_BUFFER)
+        value = argument->memory ? &argument->memory->handle : &none;
+    else if (argument->kind == ARGUMENT_LOCAL)
+        value = NULL;
+    cl_int error = clSetKernelArg(launched->handle, index, argument->size, value);
+    if (error == CL_SUCCESS)
+        return HADAL_OK;
+    opencl_failure(launched->device, "clSetKernelArg", error);
+    return failure_within(HADAL_ERROR_INTERNAL, "argument %u of kernel %s", index, launched->name);
+}
+
+static hadal_status remember_event(kernel *launched, cl_event event)
+{
+    hadal_device *device = launched->device;
+    hadal_status status = memory_grow(&device->pending, &device->pending_capacity, device->pending_count + 1,
+                                      sizeof *device->pending);
+    if (status != HADAL_OK) {
+        clReleaseEvent(event);
+        return status;
+    }
+    device->pending[device->pending_count++] = (pending_event){event, launched, device->phase};
+    return HADAL_OK;
+}
+
+hadal_status kernel_launch(kernel *launched, const launch_shape *shape, const kernel_argument *arguments,
+                           size_t argument_count)
+{
+    enum { MOST_PENDING = 4096 };
+    hadal_device *device = launched->device;
+    size_t global[3], local[3];
+    for (int i = 0; i < 3; i++) {
+        local[i] = max_size(shape->size[i], 1);
+        global[i] = max_size(shape->groups[i], 1) * local[i];
+    }
+    for (size_t i = 0; i < argument_count; i++)
+        TRY(set_argument(launched, (cl_uint)i, &arguments[i]));
+    cl_event event;
+    cl_int error = clEnqueueNDRangeKernel(device->queue, launched->handle, 3, NULL, global, local, 0, NULL,
+                                          device->profile ? &event : NULL);
+    if (error != CL_SUCCESS) {
+        hadal_status status = opencl_failure(device, "clEnqueueNDRangeKernel", error);
+        return failure_within(status, "kernel %s", launched->name);
+    }
+    kernel_count *count = &launched->counts[device->phase];
+    count->launches++;
+    count->bytes += shape->bytes;
+    count->operations += shape->operations;
+    if (!device->profile)
+        return HADAL_OK;
+    TRY(remember_event(launched, event));
+    return device->pending_count < MOST_PENDING ? HADAL_OK : profile_collect(device);
+}
+
+hadal_status profile_collect(hadal_device *device)
+{
+    CL_TRY(device, clFinish(device->queue));
+    for (size_t i = 0; i < device->pending_count; i++) {
+        const pending_event *pending = &device->pending[i];
+        cl_ulong start = 0, end = 0;
+        if (clGetEventProfilingInfo(pending->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
+            clGetEventProfilingInfo(pending->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS)
+            pending->launched->counts[pending->phase].seconds += (double)(end - start) * 1e-9;
+        clReleaseEvent(pending->event);
+    }
+    device->pending_count = 0;
+    return HADAL_OK;
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const hadal_profile_row *a = left, *b = right;
+    if (a->seconds != b->seconds)
+        return a->seconds < b->seconds ? 1 : -1;
+    int order = strcmp(a->kernel, b->kernel);
+    return order ? order : strcmp(a->phase, b->phase);
+}
+
+/* Adds a count to the row of its kernel's name and phase: programs with different options share a row. */
+static void add_to_rows(hadal_profile_row *rows, size_t *row_count, const kernel *counted, int phase)
+{
+    const kernel_count *count = &counted->counts[phase];
+    size_t i = 0;
+    while (i < *row_count && (strcmp(rows[i].kernel, counted->name) != 0 || rows[i].phase != phase_names[phase]))
+        i++;
+    if (i == *row_count)
+        rows[(*row_count)++] = (hadal_profile_row){.kernel = counted->name, .phase = phase_names[phase]};
+    rows[i].launches += count->launches;
+    rows[i].seconds += count->seconds;
+    rows[i].bytes += count->bytes;
+    rows[i].operations += count->operations;
+}
+
+hadal_status hadal_device_profile(hadal_device *device, hadal_profile_row **rows, size_t *count)
+{
+    size_t kernels = 0;
+    *rows = NULL;
+    *count = 0;
+    TRY(profile_collect(device));
+    for (const kernel *at = device->kernels; at; at = at->next)
+        kernels++;
+    TRY(memory_allocate(rows, kernels * PHASES, sizeof **rows));
+    for (const kernel *at = device->kernels; at; at = at->next)
+        for (int phase = 0; phase < PHASES; phase++)
+            if (at->counts[phase].launches)
+                add_to_rows(*rows, count, at, phase);
+    qsort(*rows, *count, sizeof **rows, compare_rows);
+    return HADAL_OK;
+}
+
+void hadal_device_profile_reset(hadal_device *device)
+{
+    if (profile_collect(device) != HADAL_OK)
+        return; /* the device is lost; the next call on it says so */
+    for (kernel *at = device->kernels; at; at = at->next)
+        for (int phase = 0; phase < PHASES; phase++)
+            at->counts[phase] = (kernel_count){0};
+}
