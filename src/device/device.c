@@ -57,6 +57,11 @@ static hadal_status open_queue(hadal_device *device, cl_platform_id platform)
 
 hadal_status hadal_device_open(hadal_device **opened, const hadal_device_options *options)
 {
+    return device_open_shaped(opened, options, NULL);
+}
+
+hadal_status device_open_shaped(hadal_device **opened, const hadal_device_options *options, const device_shape *shape)
+{
     static const hadal_device_options defaults = {0};
     cl_platform_id platform;
     hadal_device *device;
@@ -69,7 +74,9 @@ hadal_status hadal_device_open(hadal_device **opened, const hadal_device_options
     if (options->largest_allocation_bytes && options->largest_allocation_bytes < device->info.largest_allocation_bytes)
         device->info.largest_allocation_bytes = options->largest_allocation_bytes;
     device->profile = options->profile;
-    device->shape = choose_shape(&device->info);
+    device->shape = shape ? *shape : choose_shape(&device->info);
+    if (shape && !shape->cpu && device->info.kind == HADAL_DEVICE_CPU)
+        device->info.lane_path = "local";
     TRY_OR(failed, source_find_directory(&device->kernel_directory, options->kernel_directory));
     TRY_OR(failed, cache_find_directory(&device->cache_directory, options->cache_directory));
     TRY_OR(failed, write_common_options(device));

@@ -60,6 +60,10 @@ typedef struct device_shape {
     bool cpu;        /* work-groups of one work-item run best, local memory gains nothing */
 } device_shape;
 
+/* hadal_device_open with another shape than the device's own (NULL: its own), so that tests run on a CPU what a GPU runs. */
+HADAL_CHECKED hadal_status device_open_shaped(hadal_device **opened, const hadal_device_options *options,
+                                              const device_shape *shape);
+
 const device_shape *device_shape_of(const hadal_device *device);
 
 /* Rows of activations, caches and weights are padded with zeros to a multiple of this many elements. */

@@ -14,22 +14,41 @@
 #include "device/device.h"
 #include "tests/check.h"
 
-/* The device that the tests run on: HADAL_DEVICE, else the default. Ends the program with status 77 (skipped) when
- * there is none. */
+/* The device that the tests of this round run on. */
+static hadal_device *test_device_now;
+
 static inline hadal_device *test_device(void)
 {
-    static hadal_device *device;
-    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE")};
-    if (device)
-        return device;
-    hadal_status status = hadal_device_open(&device, &options);
-    if (status == HADAL_ERROR_NO_DEVICE) {
-        fprintf(stderr, "skipped: %s\n", hadal_error_message());
-        exit(77);
-    }
-    CHECK_OK(status);
-    return device;
+    return test_device_now;
 }
+
+/* Opens the device HADAL_DEVICE, else the default; ends the program with status 77 (skipped) when there is none. */
+static inline void test_open_device(const device_shape *shape)
+{
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE")};
+    hadal_status status = device_open_shaped(&test_device_now, &options, shape);
+    if (status == HADAL_OK)
+        return;
+    fprintf(stderr, "%s: %s\n", status == HADAL_ERROR_NO_DEVICE ? "skipped" : "failed", hadal_error_message());
+    exit(status == HADAL_ERROR_NO_DEVICE ? 77 : 1);
+}
+
+/* Runs the tests in the device's own shape and, on a CPU, once more as a GPU would run them: lane groups that
+ * exchange values through local memory, and groups of many work-items. */
+#define TEST_ON_SHAPES(tests)                                                          \
+    do {                                                                               \
+        static const device_shape gpu = {.vector = 4, .lanes = 32, .group = 64};       \
+        test_open_device(NULL);                                                        \
+        bool cpu_ = device_shape_of(test_device())->cpu;                               \
+        int failed_ = cmocka_run_group_tests_name("own shape", tests, NULL, NULL);     \
+        hadal_device_close(test_device());                                             \
+        if (cpu_) {                                                                    \
+            test_open_device(&gpu);                                                    \
+            failed_ += cmocka_run_group_tests_name("GPU shape", tests, NULL, NULL);    \
+            hadal_device_close(test_device());                                         \
+        }                                                                              \
+        return failed_ != 0;                                                           \
+    } while (0)
 
 /* splitmix64 (Steele, Lea, Flood 2014): the same numbers on every machine. */
 static inline uint64_t test_random(uint64_t *state)
@@ -91,12 +110,12 @@ static inline void *test_read(const buffer *source)
 /* ||got - expected|| / ||expected|| over count values; NaN when got holds one. */
 static inline double test_relative_error(const float *got, const double *expected, size_t count)
 {
-    double difference = 0, norm = 0;
+    double difference = 0, magnitude = 0;
     for (size_t i = 0; i < count; i++) {
         difference += ((double)got[i] - expected[i]) * ((double)got[i] - expected[i]);
-        norm += expected[i] * expected[i];
+        magnitude += expected[i] * expected[i];
     }
-    return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
+    return magnitude > 0 ? sqrt(difference / magnitude) : sqrt(difference);
 }
 
 /* Fails unless the error is at most the tolerance (NaN fails). */

@@ -63,8 +63,5 @@ int main(void)
         cmocka_unit_test(rms_norm_agrees_at_awkward_sizes),
         cmocka_unit_test(rms_norm_uses_epsilon_for_small_rows),
     };
-    test_device();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    hadal_device_close(test_device());
-    return failed;
+    TEST_ON_SHAPES(tests);
 }

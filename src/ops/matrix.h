@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Weight matrices on the device, in their stored dtype. One matrix, or one of equal size for each of many experts.
+ * A matrix larger than the device's largest allocation is split into slabs: of rows, or of whole experts. */
+
+#ifndef HADAL_OPS_MATRIX_H
+#define HADAL_OPS_MATRIX_H
+
+#include "device/device.h"
+#include "weights/dtype.h"
+
+/* Stored values to upload: values[rows, columns] and, for F8_E4M3, scales float32 [ceil(rows/block_rows),
+ * ceil(columns/block_columns)], where the value is stored value * scale. */
+typedef struct matrix_source {
+    dtype type;
+    const void *values; /* any alignment */
+    const void *scales; /* float32, any alignment; NULL unless F8_E4M3 */
+    size_t rows, columns;
+    uint32_t block_rows, block_columns;
+} matrix_source;
+
+/* Part of a matrix in buffers of its own: items first .. first + count - 1, where an item is a row of a single matrix,
+ * or a whole expert of a stack. */
+typedef struct matrix_slab {
+    buffer *values;
+    buffer *scales; /* float32, the blocks of this slab; NULL unless F8_E4M3 */
+    size_t first, count;
+} matrix_slab;
+
+typedef struct matrix {
+    dtype type;
+    size_t experts;               /* 1: a single matrix */
+    size_t rows, columns, stride; /* of one expert; stride: elements between rows, a multiple of ROW_UNIT, zero padded */
+    uint32_t block_rows, block_columns;
+    size_t scale_rows, scale_columns; /* blocks of one expert */
+    size_t slab_count;
+    matrix_slab *slabs;
+} matrix;
+
+/* Allocates and uploads `experts` matrices of equal shape and dtype (sources[experts]); also splits them. A block
+ * width that VECTOR loads cannot keep to (no multiple of ROW_UNIT) is resolved here: the values are stored as F32. */
+HADAL_CHECKED hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use,
+                                         const matrix_source *sources, size_t experts);
+void matrix_free(matrix *freed);
+
+/* Device bytes that matrix_create would allocate for these dimensions. */
+size_t matrix_bytes(dtype type, size_t rows, size_t columns, size_t experts, uint32_t block_rows, uint32_t block_columns);
+
+/* The -D option that selects the weights' dtype in kernels: " -D WEIGHT_F32", ... */
+const char *matrix_option(dtype type);
+
+#endif
