@@ -6,3 +6,7 @@ libinternal_la_SOURCES += \
 	src/base/paths.c src/base/paths.h \
 	src/base/status.c src/base/status.h \
 	src/base/version.c
+
+libinternal_la_SOURCES += \
+	src/base/file.c src/base/file.h \
+	src/base/json.c src/base/json.h

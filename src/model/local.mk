@@ -1,3 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+
+libinternal_la_SOURCES += \
+	src/model/bind.c src/model/bind.h \
+	src/model/config.c src/model/config.h \
+	src/model/parameters.c \
+	src/model/rope_frequencies.c src/model/rope_frequencies.h
