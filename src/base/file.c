@@ -67,7 +67,7 @@ void file_unmap(mapped_file *file)
     *file = (mapped_file){0};
 }
 
-static hadal_status read_all(bytes *content, int descriptor, const char *path, size_t limit)
+static hadal_status read_all(byte_array *content, int descriptor, const char *path, size_t limit)
 {
     char block[65536];
     for (;;) {
@@ -84,9 +84,9 @@ static hadal_status read_all(bytes *content, int descriptor, const char *path, s
     }
 }
 
-hadal_status file_read(bytes *content, const char *path, size_t limit)
+hadal_status file_read(byte_array *content, const char *path, size_t limit)
 {
-    *content = (bytes){0};
+    *content = (byte_array){0};
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return opening_failed(path);
@@ -108,7 +108,7 @@ hadal_status file_join(char **path, const char *directory, const char *name)
     *path = NULL;
     size_t length = strlen(directory);
     const char *separator = length && directory[length - 1] == '/' ? "" : "/";
-    bytes joined = {0};
+    byte_array joined = {0};
     hadal_status status = bytes_format(&joined, "%s%s%s", directory, separator, name);
     if (status == HADAL_OK)
         *path = joined.data;

@@ -24,7 +24,7 @@ void file_unmap(mapped_file *file);
 
 /* *content = all bytes of a file or pipe. HADAL_ERROR_INPUT: it cannot be opened; HADAL_ERROR_DATA: it holds more
  * than `limit` bytes; HADAL_ERROR_IO: reading failed. Released by bytes_free, empty after a failure. */
-HADAL_CHECKED hadal_status file_read(bytes *content, const char *path, size_t limit);
+HADAL_CHECKED hadal_status file_read(byte_array *content, const char *path, size_t limit);
 
 /* Whether something of that name is there (links are followed). */
 bool file_exists(const char *path);

@@ -37,7 +37,7 @@ hadal_status json_parse(json_t **root, const char *text, size_t length, const ch
 hadal_status json_read(json_t **root, const char *path, size_t limit)
 {
     *root = NULL;
-    bytes content;
+    byte_array content;
     TRY(file_read(&content, path, limit));
     hadal_status status = json_parse(root, content.data, content.length, path);
     bytes_free(&content);
