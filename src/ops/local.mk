@@ -4,3 +4,9 @@
 libinternal_la_SOURCES += \
 	src/ops/matrix.h \
 	src/ops/norm.c src/ops/norm.h
+
+libinternal_la_SOURCES += \
+	src/ops/attend.h \
+	src/ops/index_rotate.h \
+	src/ops/index_scores.h \
+	src/ops/top_k.h

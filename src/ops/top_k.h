@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Exact choice of the k positions of largest score. Kernels in cl/top_k.cl. */
+
+#ifndef HADAL_OPS_TOP_K_H
+#define HADAL_OPS_TOP_K_H
+
+#include "device/device.h"
+
+typedef struct top_k_op {
+    kernel *select;
+    uint32_t group;
+} top_k_op;
+
+/* Gets the kernels; they belong to the device. */
+HADAL_CHECKED hadal_status top_k_create(top_k_op *op, hadal_device *device);
+
+/* For each row r of scores float32 [rows, stride], the step's token t = first_row + r: the min(k, positions[t] + 1)
+ * positions s <= positions[t] of largest score, the lower position first among equals (-0 equals 0; NaN is below
+ * -INFINITY). Writes them in ascending order to selected int32 [tokens, selected_stride] at row t, and how many they
+ * are to counts int32 [tokens] at t. Every positions[t] of these rows is less than stride; k <= selected_stride, or
+ * stride <= selected_stride. */
+HADAL_CHECKED hadal_status top_k(const top_k_op *op, buffer *selected, size_t selected_stride, buffer *counts,
+                                 const buffer *scores, size_t stride, const buffer *positions, size_t first_row,
+                                 size_t rows, size_t k);
+
+#endif
