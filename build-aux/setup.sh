@@ -198,7 +198,8 @@ run_make() {
     make -C build --no-print-directory -j "$(processors)" "$@" >&2
 }
 
-# Configures ./build once (again when the directory was moved), then lets make bring all up to date.
+# Configures ./build once, again when the directory was moved or, for the tests, when configure found no test library or
+# tool; then make brings all up to date. Options given to configure before are kept where they can be.
 build() {
     if ! grep -Fqsx "abs_top_builddir = $PWD/build" build/Makefile; then
         doing='preparing the build (autoreconf)'
@@ -207,6 +208,9 @@ build() {
         mkdir -p build
         doing='configuring the build (details: build/config.log)'
         (cd build && ../configure -q) >&2
+    elif [ "$program" = check ] && grep -qs -e HADAL_MISSING -e '^MANDOC = *$' build/Makefile; then
+        doing='configuring the build again (details: build/config.log)'
+        (cd build && ./config.status --recheck >/dev/null) >&2
     fi
     doing=building
     run_make all
