@@ -1,3 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+
+EXTRA_DIST += \
+	tools/README.md \
+	tools/make_reference.py \
+	tools/numpy_model.py \
+	tools/reference_cases.py \
+	tools/requirements.txt
