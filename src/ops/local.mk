@@ -10,3 +10,12 @@ libinternal_la_SOURCES += \
 	src/ops/index_rotate.h \
 	src/ops/index_scores.h \
 	src/ops/top_k.h
+
+libinternal_la_SOURCES += \
+	src/ops/dispatch.h \
+	src/ops/embed.h \
+	src/ops/latent.h \
+	src/ops/moe_combine.h \
+	src/ops/rope.h \
+	src/ops/route.h \
+	src/ops/swiglu.h
