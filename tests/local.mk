@@ -21,6 +21,8 @@ AM_TESTS_ENVIRONMENT = \
 	POCL_CACHE_DIR='$(abs_top_builddir)/tests/cache/pocl'; export POCL_CACHE_DIR; \
 	CUDA_CACHE_PATH='$(abs_top_builddir)/tests/cache/cuda'; export CUDA_CACHE_PATH; \
 	HOME='$(abs_top_builddir)/tests/cache/no-home'; export HOME; \
+	CC='$(CC) $(SANITIZE_CFLAGS)'; export CC; \
+	SANITIZE_CFLAGS='$(SANITIZE_CFLAGS)'; export SANITIZE_CFLAGS; \
 	unset HADAL_DEVICE NO_COLOR; \
 	mkdir -p "$$POCL_CACHE_DIR";
 

@@ -1,3 +1,14 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+policy_tests = \
+	tests/policy/commands.sh \
+	tests/policy/count.sh \
+	tests/policy/exports.sh \
+	tests/policy/form.sh \
+	tests/policy/install.sh \
+	tests/policy/layers.sh \
+	tests/policy/manners.sh
+dist_check_SCRIPTS += $(policy_tests)
+EXTRA_DIST += tests/policy/rules.sh
+TESTS += $(policy_tests)

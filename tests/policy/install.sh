@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The hadal authors
+
+# What `make install DESTDIR=...` puts in place serves a C and a C++ program, and `make uninstall` takes it away.
+
+. "$top_srcdir/tests/shell.sh"
+
+root=$work/root
+compiler=${CC:-cc}
+
+# Under `make -j check` the makes below are on their own.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+run make -C "$top_builddir" install DESTDIR="$root"
+check 'make install' [ "$status" -eq 0 ]
+
+description=$(find "$root" -name libhadal.pc)
+check 'the library is described for pkg-config' test -f "$description"
+PKG_CONFIG_PATH=$(dirname "$description")
+export PKG_CONFIG_PATH
+include=$root$(pkg-config --variable=includedir libhadal)
+libraries=$root$(pkg-config --variable=libdir libhadal)
+
+# describe OPTION...: pkg-config as if what stands under DESTDIR were installed.
+describe() {
+    pkg-config --define-variable=includedir="$include" --define-variable=libdir="$libraries" "$@" libhadal
+}
+
+cat >"$work/program.c" <<'PROGRAM'
+#include <hadal.h>
+#include <stdio.h>
+
+int main(void)
+{
+    return hadal_error_message()[0] || puts(hadal_version()) < 0;
+}
+PROGRAM
+cp "$work/program.c" "$work/program.cpp"
+
+# try_language NAME COMPILER FILE: a program with the installed header and library says the version.
+try_language() {
+    run $2 -Wall -Wextra -Wpedantic -Werror $(describe --cflags) -o "$work/program" "$work/$3" $(describe --libs)
+    check "a $1 program compiles" [ "$status" -eq 0 ]
+    run env LD_LIBRARY_PATH="$libraries" "$work/program"
+    check_equal "a $1 program runs" "$(cat "$work/stdout")" "$(pkg-config --modversion libhadal)"
+}
+
+try_language C99 "$compiler -std=c99" program.c
+try_language C17 "$compiler -std=c17" program.c
+if command -v "${CXX:-g++}" >/dev/null; then
+    try_language C++ "${CXX:-g++} -std=c++11 ${SANITIZE_CFLAGS:-}" program.cpp
+else
+    skip 'a C++ program compiles' 'no C++ compiler is here'
+fi
+
+for name in bin/hadal share/hadal/cl share/hadal/model/model.safetensors; do
+    check "$name is installed" [ -n "$(find "$root" -path "*/$name")" ]
+done
+check 'the installed program runs' env LD_LIBRARY_PATH="$libraries" "$(find "$root" -path '*/bin/hadal')" --version
+check 'no test is installed' [ -z "$(find "$root" -name 'test_*')" ]
+
+run make -C "$top_builddir" uninstall DESTDIR="$root"
+check 'make uninstall' [ "$status" -eq 0 ]
+check_equal 'nothing is left behind' "$(find "$root" ! -type d)" ''
+
+finish

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The hadal authors
+
+# What the code does not do, wherever a program embeds it.
+
+. "$top_srcdir/tests/policy/rules.sh"
+
+library_files() {
+    c_files | grep '^src/' | grep -v '^src/cli/' || true
+}
+
+# find_words WHY REGULAR-EXPRESSION: breaches in the files named on stdin. Comments do not count.
+find_words() {
+    on_files awk -v why="$1" -v words="$2" '
+        FNR == 1 { inside = 0 }
+        {
+            line = $0
+            gsub(/\/\*.*\*\//, "", line)
+            if (inside && sub(/^.*\*\//, "", line))
+                inside = 0
+            if (!inside && sub(/\/\*.*/, "", line))
+                before = 1
+            else
+                before = 0
+            if (!inside && (" " line) ~ words)
+                print FILENAME ":" FNR ": " why
+            if (before)
+                inside = 1
+        }'
+}
+
+prints_or_exits() {
+    library_files | find_words 'the library neither prints nor exits' \
+        '[^a-zA-Z0-9_]((_?exit|_Exit|abort|v?printf|puts|putchar|perror|assert) *\(|stdout|stderr)'
+}
+
+unsafe_calls() {
+    c_files | find_words 'a call without bounds or errors' \
+        '[^a-zA-Z0-9_](gets|strcpy|stpcpy|strcat|v?sprintf|strtok|atoi|atol|atof|tmpnam|alloca|system) *\('
+}
+
+# A variable of a file that is not const; those of a thread are meant.
+mutable_state() {
+    c_files | grep '^src/' | on_files awk '
+        /^[a-z][^(]*(;|= *\{?|= [^;]*;)$/ && !/const|_Thread_local/ && !/^(typedef|enum|extern)/ && !/^(struct|union) [a-z_]+;/ {
+            print FILENAME ":" FNR ": global mutable state"
+        }'
+}
+
+kernels_in_strings() {
+    c_files | grep '^src/' | find_words 'kernels are files in cl/' '"[^"]*(__kernel|kernel void|__global|get_global_id)'
+}
+
+# cl/NAME.cl <-> src/ops/NAME.[ch] <-> tests/ops/test_NAME.c
+mirrors() {
+    files_named '*.cl' cl | while read -r kernel; do
+        name=$(basename "$kernel" .cl)
+        for mirror in "src/ops/$name.c" "src/ops/$name.h" "tests/ops/test_$name.c"; do
+            [ -f "$mirror" ] || echo "$kernel: no $mirror"
+        done
+    done
+}
+
+kept 'the library neither prints nor exits' prints_or_exits
+kept 'no call is used that cannot be made safe' unsafe_calls
+kept 'no state is shared behind the back of callers' mutable_state
+kept 'no kernel is written in a string' kernels_in_strings
+kept 'every kernel file has its host side and its test' mirrors
+
+seen 'printing is seen' prints_or_exits src/ops/a.c 'src/ops/a.c:5: the library neither prints nor exits' <<'EOT'
+/* printf( in a comment
+ * stderr
+ */
+    snprintf(text, size, "exit");
+    fprintf(stderr, "exit");
+EOT
+seen 'exiting is seen' prints_or_exits src/base/a.c 'src/base/a.c:1: the library neither prints nor exits' <<'EOT'
+    exit(1);
+EOT
+seen 'an unsafe call is seen' unsafe_calls src/cli/a.c 'src/cli/a.c:2: a call without bounds or errors' <<'EOT'
+    snprintf(a, sizeof a, "strcpy");
+    strcpy(a, b);
+EOT
+seen 'a mutable table is seen' mutable_state src/ops/a.c 'src/ops/a.c:4: global mutable state
+src/ops/a.c:5: global mutable state' <<'EOT'
+static _Thread_local char message[80];
+static const char *const names[] = {
+static void function(void);
+static struct table table = {
+static int count;
+struct table;
+typedef struct table table;
+EOT
+seen 'a kernel in a string is seen' kernels_in_strings src/device/a.c \
+    'src/device/a.c:1: kernels are files in cl/' <<'EOT'
+    const char *source = "__kernel void f(void) {}";
+EOT
+seen 'a kernel without a test is seen' mirrors cl/a.cl 'cl/a.cl: no src/ops/a.c
+cl/a.cl: no src/ops/a.h
+cl/a.cl: no tests/ops/test_a.c' </dev/null
+
+finish
