@@ -9,3 +9,7 @@ dist_kernels_DATA = \
 	cl/norm.cl \
 	cl/rope.clh \
 	cl/vector.clh
+
+dist_kernels_DATA += \
+	cl/absorb.cl \
+	cl/linear.cl

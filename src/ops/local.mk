@@ -19,3 +19,7 @@ libinternal_la_SOURCES += \
 	src/ops/rope.h \
 	src/ops/route.h \
 	src/ops/swiglu.h
+
+libinternal_la_SOURCES += \
+	src/ops/linear.c src/ops/linear.h \
+	src/ops/matrix.c

@@ -7,3 +7,8 @@ check_PROGRAMS += tests/ops/test_norm
 tests_ops_test_norm_SOURCES = tests/ops/test_norm.c
 tests_ops_test_norm_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_norm
+
+check_PROGRAMS += tests/ops/test_linear
+tests_ops_test_linear_SOURCES = tests/ops/test_linear.c
+tests_ops_test_linear_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_linear

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/linear.h"
+
+#include "base/memory.h"
+
+/* How many outputs a lane group makes at once, and how many lane groups a work-group has. */
+typedef struct linear_tile {
+    uint32_t tokens, rows, items;
+} linear_tile;
+
+/* Work-items of a work-group on GPUs: eight lane groups of 32. */
+enum { GPU_ITEMS = 256, ABSORB_ITEMS = 64 };
+
+hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice)
+{
+    *op = (linear_op){.device = device, .choice = choice};
+    return HADAL_OK;
+}
+
+void linear_free(linear_op *op)
+{
+    buffer_free(op->dequantised);
+    *op = (linear_op){0};
+}
+
+static linear_tile choose_tile(const device_shape *shape, bool several)
+{
+    uint32_t items = shape->cpu ? 1 : shape->group < GPU_ITEMS ? shape->group : GPU_ITEMS;
+    if (several)
+        return (linear_tile){4, 4, items};
+    return (linear_tile){1, shape->cpu ? 4 : 1, items};
+}
+
+static hadal_status get_kernel(kernel **found, linear_op *op, const char *family, const char *name, dtype type, bool several)
+{
+    if (*found)
+        return HADAL_OK;
+    linear_tile tile = choose_tile(device_shape_of(op->device), several);
+    byte_array options = {0};
+    TRY(bytes_format(&options, "%s -D TOKENS=%u -D ROWS=%u -D ITEMS=%u", matrix_option(type), tile.tokens, tile.rows,
+                     tile.items));
+    hadal_status status = kernel_get(found, op->device, family, name, options.data);
+    bytes_free(&options);
+    return status;
+}
+
+/* The launch that covers `rows` outputs of `tokens` tokens `copies` times (heads, experts). */
+static launch_shape cover(const linear_op *op, bool several, size_t rows, size_t tokens, size_t copies)
+{
+    const device_shape *shape = device_shape_of(op->device);
+    linear_tile tile = choose_tile(shape, several);
+    size_t rows_a_group = (size_t)tile.rows * (tile.items / shape->lanes);
+    return (launch_shape){
+        .groups = {divide_up(rows, rows_a_group), divide_up(tokens, tile.tokens), copies},
+        .size = {tile.items},
+    };
+}
+
+/* Bytes of rows of a weight matrix with their scales. */
+static uint64_t weight_bytes(const matrix *weight, size_t rows)
+{
+    return (uint64_t)matrix_bytes(weight->type, rows, weight->columns, 1, weight->block_rows, weight->block_columns);
+}
+
+static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
+                            size_t tokens, bool accumulate)
+{
+    bool several = tokens > 1;
+    kernel **plain = &op->plain[weight->type][several];
+    TRY(get_kernel(plain, op, "linear", "linear", weight->type, several));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        launch_shape shape = cover(op, several, slab->count, tokens, 1);
+        shape.bytes = weight_bytes(weight, slab->count) + tokens * (weight->columns + slab->count) * sizeof(float);
+        shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
+        TRY(LAUNCH(*plain, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
+                   arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
+                   arg_int((int64_t)in_row), arg_int((int64_t)weight->stride), arg_int((int64_t)round_up(weight->rows, ROW_UNIT)),
+                   arg_int((int64_t)slab->first), arg_int((int64_t)slab->count), arg_int((int64_t)weight->stride),
+                   arg_int(weight->block_rows), arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                   arg_int(accumulate)));
+    }
+    return HADAL_OK;
+}
+
+/* Rows that pass through the dequantised buffer at once: 64 MiB of float32, at least one block of rows. */
+static size_t rows_at_once(const matrix *weight)
+{
+    size_t rows = ((size_t)64 << 20) / (weight->stride * sizeof(float));
+    return min_size(max_size(rows, 1), weight->rows);
+}
+
+static hadal_status prepare_dequantised(linear_op *op, const matrix *weight)
+{
+    size_t needed = rows_at_once(weight) * weight->stride * sizeof(float);
+    if (op->dequantised && buffer_bytes(op->dequantised) >= needed)
+        return HADAL_OK;
+    buffer_free(op->dequantised);
+    return buffer_create(&op->dequantised, op->device, MEMORY_ACTIVATIONS, needed);
+}
+
+static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                                bool accumulate)
+{
+    kernel **dequantise = &op->dequantise[weight->type];
+    TRY(prepare_dequantised(op, weight));
+    TRY(get_kernel(dequantise, op, "linear", "dequantise", weight->type, true));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        size_t most = rows_at_once(weight);
+        for (size_t first = 0; first < slab->count; first += most) {
+            size_t rows = min_size(most, slab->count - first);
+            launch_shape shape = {
+                .groups = {weight->stride / device_shape_of(op->device)->vector, rows},
+                .bytes = weight_bytes(weight, rows) + rows * weight->stride * sizeof(float),
+            };
+            TRY(LAUNCH(*dequantise, shape, arg_buffer(op->dequantised), arg_buffer(slab->values),
+                       arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)first),
+                       arg_int((int64_t)weight->stride), arg_int(weight->block_rows), arg_int(weight->block_columns),
+                       arg_int((int64_t)weight->scale_columns)));
+            TRY(device_clblast_linear(op->device, out, slab->first + first, round_up(weight->rows, ROW_UNIT), in,
+                                      weight->stride, op->dequantised, weight->stride, tokens, rows, weight->stride,
+                                      accumulate));
+        }
+    }
+    return HADAL_OK;
+}
+
+hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens, bool accumulate)
+{
+    return op->choice == HADAL_LINEAR_CLBLAST && tokens > 1 ? run_clblast(op, out, in, weight, tokens, accumulate)
+                                                            : run_own(op, out, in, 0, weight, tokens, accumulate);
+}
+
+hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight, size_t tokens)
+{
+    return run_own(op, out, in, in_row, weight, tokens, false);
+}
+
+hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                          size_t row_offset, size_t width)
+{
+    bool several = tokens > 1;
+    size_t heads = weight->experts;
+    kernel **used = &op->heads[weight->type][several];
+    TRY(get_kernel(used, op, "linear", "linear_heads", weight->type, several));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        launch_shape shape = cover(op, several, width, tokens, slab->count);
+        shape.bytes = slab->count * (weight_bytes(weight, width) + tokens * (weight->columns + width) * sizeof(float));
+        shape.operations = (uint64_t)2 * tokens * slab->count * width * weight->columns;
+        TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
+                   arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
+                   arg_int((int64_t)heads), arg_int((int64_t)slab->first), arg_int((int64_t)weight->stride),
+                   arg_int((int64_t)round_up(heads * width, ROW_UNIT)), arg_int((int64_t)row_offset),
+                   arg_int((int64_t)width), arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride),
+                   arg_int(weight->block_rows), arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                   arg_int((int64_t)weight->scale_rows)));
+    }
+    return HADAL_OK;
+}
+
+hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight, size_t tokens,
+                           size_t head_width, size_t nope, size_t row_width, double factor)
+{
+    bool several = tokens > 1;
+    const device_shape *device = device_shape_of(op->device);
+    size_t heads = weight->experts, vectors = weight->stride / device->vector;
+    size_t items = device->cpu ? 1 : min_size(ABSORB_ITEMS, device->group);
+    kernel **used = &op->absorb[weight->type][several];
+    TRY(get_kernel(used, op, "absorb", "absorb", weight->type, several));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        launch_shape shape = {
+            .groups = {divide_up(vectors, items), divide_up(tokens, choose_tile(device, several).tokens), slab->count},
+            .size = {items},
+            .bytes = slab->count * (weight_bytes(weight, nope) + tokens * (nope + weight->columns) * sizeof(float)),
+            .operations = (uint64_t)2 * tokens * slab->count * nope * weight->columns,
+        };
+        TRY(LAUNCH(*used, shape, arg_buffer(query), arg_buffer(q), arg_buffer(slab->values),
+                   arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
+                   arg_int((int64_t)heads), arg_int((int64_t)slab->first),
+                   arg_int((int64_t)round_up(heads * head_width, ROW_UNIT)), arg_int((int64_t)head_width),
+                   arg_int((int64_t)nope), arg_int((int64_t)row_width), arg_float(factor), arg_int((int64_t)weight->rows),
+                   arg_int((int64_t)weight->stride), arg_int(weight->block_rows), arg_int(weight->block_columns),
+                   arg_int((int64_t)weight->scale_columns), arg_int((int64_t)weight->scale_rows)));
+    }
+    return HADAL_OK;
+}
+
+/* Up to this many tokens every slot reads its expert's weights by itself: experts hardly meet twice. */
+enum { MOST_TOKENS_BY_SLOT = 1 };
+
+bool linear_wants_lists(const linear_slots *slots)
+{
+    return slots->tokens > MOST_TOKENS_BY_SLOT;
+}
+
+static hadal_status experts_by_slot(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                    const matrix_slab *slab, const linear_slots *slots, size_t slots_per_input)
+{
+    kernel **used = &op->slots[weight->type];
+    size_t count = slots->tokens * slots->choices;
+    TRY(get_kernel(used, op, "linear", "linear_slots", weight->type, false));
+    launch_shape shape = cover(op, false, weight->rows, count, 1);
+    shape.bytes = count * (weight_bytes(weight, weight->rows) + (weight->columns + weight->rows) * sizeof(float)) /
+                  weight->slab_count;
+    shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
+    return LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
+                  arg_buffer(slab->scales ? slab->scales : slab->values), arg_buffer(slots->ids),
+                  arg_int((int64_t)slab->first), arg_int((int64_t)slab->count), arg_int((int64_t)slots_per_input),
+                  arg_int((int64_t)weight->stride), arg_int((int64_t)round_up(weight->rows, ROW_UNIT)),
+                  arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
+                  arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                  arg_int((int64_t)weight->scale_rows));
+}
+
+static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                    const matrix_slab *slab, const linear_slots *slots, size_t slots_per_input)
+{
+    kernel **used = &op->experts[weight->type];
+    size_t count = slots->tokens * slots->choices;
+    TRY(get_kernel(used, op, "linear", "linear_experts", weight->type, true));
+    /* Groups for the mean list; longer ones are taken in turns. */
+    launch_shape shape = cover(op, true, weight->rows, divide_up(count, weight->experts), slab->count);
+    shape.bytes = min_size(slab->count, count) * weight_bytes(weight, weight->rows) +
+                  count * (weight->columns + weight->rows) * sizeof(float);
+    shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
+    return LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
+                  arg_buffer(slab->scales ? slab->scales : slab->values), arg_buffer(slots->offsets),
+                  arg_buffer(slots->slots), arg_int((int64_t)slab->first), arg_int((int64_t)slots_per_input),
+                  arg_int((int64_t)weight->stride), arg_int((int64_t)round_up(weight->rows, ROW_UNIT)),
+                  arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
+                  arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                  arg_int((int64_t)weight->scale_rows));
+}
+
+hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight, const linear_slots *slots,
+                            size_t slots_per_input)
+{
+    for (size_t i = 0; i < weight->slab_count; i++)
+        TRY((linear_wants_lists(slots) ? experts_by_list : experts_by_slot)(op, out, in, weight, &weight->slabs[i], slots,
+                                                                           slots_per_input));
+    return HADAL_OK;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Products of activations with weight matrices. Kernels in cl/linear.cl and cl/absorb.cl; large dense matrices may go
+ * to CLBlast instead. All activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
+
+#ifndef HADAL_OPS_LINEAR_H
+#define HADAL_OPS_LINEAR_H
+
+#include "ops/matrix.h"
+
+enum { LINEAR_TILES = 2 }; /* for one token, for several */
+
+typedef struct linear_op {
+    hadal_device *device;
+    hadal_linear choice;
+    buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
+    kernel *plain[DTYPE_COUNT][LINEAR_TILES];
+    kernel *heads[DTYPE_COUNT][LINEAR_TILES];
+    kernel *experts[DTYPE_COUNT];
+    kernel *slots[DTYPE_COUNT];
+    kernel *absorb[DTYPE_COUNT][LINEAR_TILES];
+    kernel *dequantise[DTYPE_COUNT];
+} linear_op;
+
+/* Kernels are got when a dtype is first used. */
+HADAL_CHECKED hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice);
+void linear_free(linear_op *op);
+
+/* out[tokens, rows] (+)= in[tokens, columns] W^T. */
+HADAL_CHECKED hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                                      bool accumulate);
+
+/* The same for the tokens of in from in_row on, for logits of a part of a step. */
+HADAL_CHECKED hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row,
+                                           const matrix *weight, size_t tokens);
+
+/* out[token, head * width + j] = in[token, head, :] . weight[head][row_offset + j, :], j < width. in: [tokens, heads,
+ * weight stride]; weight: a stack of one matrix a head. */
+HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                                        size_t row_offset, size_t width);
+
+/* query[token, head, 0 .. weight stride - 1] = factor * q[token, head, 0 .. nope - 1] weight[head][0 .. nope - 1, :].
+ * q: [tokens, heads * head_width]; query: [tokens, heads, row_width]. */
+HADAL_CHECKED hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight, size_t tokens,
+                                         size_t head_width, size_t nope, size_t row_width, double factor);
+
+/* The (token, choice) slots of a step, grouped by expert (see ops/dispatch.h). */
+typedef struct linear_slots {
+    const buffer *ids;     /* int32 [tokens * choices]: the expert of each slot */
+    const buffer *offsets; /* int32 [experts + 1] */
+    const buffer *slots;   /* int32 [tokens * choices] */
+    size_t tokens, choices;
+} linear_slots;
+
+/* out[slot, rows] = in[slot / slots_per_input, columns] W[expert of slot]^T for every slot. slots_per_input: `choices`
+ * when in has a row a token, 1 when it has a row a slot. */
+HADAL_CHECKED hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                          const linear_slots *slots, size_t slots_per_input);
+
+/* Whether steps so small are spread by slot, so that no lists by expert are needed. */
+bool linear_wants_lists(const linear_slots *slots);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/matrix.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* Host memory through which padded or converted rows pass on their way up. */
+enum { STAGING_BYTES = 8 << 20 };
+
+/* Scales stand at whole VECTOR loads only in blocks whose width is a multiple of ROW_UNIT. */
+static bool stays_quantised(dtype type, uint32_t block_columns)
+{
+    return type == DTYPE_F8_E4M3 && block_columns % ROW_UNIT == 0;
+}
+
+static dtype stored_type(dtype type, uint32_t block_columns)
+{
+    return type == DTYPE_F8_E4M3 && !stays_quantised(type, block_columns) ? DTYPE_F32 : type;
+}
+
+size_t matrix_bytes(dtype type, size_t rows, size_t columns, size_t experts, uint32_t block_rows, uint32_t block_columns)
+{
+    size_t values = rows * round_up(columns, ROW_UNIT) * dtype_bytes(stored_type(type, block_columns));
+    size_t scales = stays_quantised(type, block_columns)
+                        ? divide_up(rows, block_rows) * divide_up(columns, block_columns) * sizeof(float) : 0;
+    return (values + scales) * experts;
+}
+
+const char *matrix_option(dtype type)
+{
+    static const char *const options[DTYPE_COUNT] = {
+        [DTYPE_F32] = " -D WEIGHT_F32",
+        [DTYPE_BF16] = " -D WEIGHT_BF16",
+        [DTYPE_F16] = " -D WEIGHT_F16",
+        [DTYPE_F8_E4M3] = " -D WEIGHT_F8",
+    };
+    return options[type];
+}
+
+/* Row `row` of a quantised source as floats. */
+static void dequantise_row(float *out, const matrix_source *source, size_t row)
+{
+    const char *values = source->values, *scales = source->scales;
+    size_t scale_columns = divide_up(source->columns, source->block_columns);
+    dtype_decode(out, values + row * source->columns, source->columns, DTYPE_F8_E4M3);
+    for (size_t block = 0; block < scale_columns; block++) {
+        float scale;
+        memcpy(&scale, scales + (row / source->block_rows * scale_columns + block) * sizeof scale, sizeof scale);
+        size_t end = min_size((block + 1) * source->block_columns, source->columns);
+        for (size_t i = block * source->block_columns; i < end; i++)
+            out[i] *= scale;
+    }
+}
+
+static void stage_row(char *staged, const matrix *made, const matrix_source *source, size_t row)
+{
+    size_t row_bytes = source->columns * dtype_bytes(source->type);
+    if (made->type == source->type)
+        memcpy(staged, (const char *)source->values + row * row_bytes, row_bytes);
+    else
+        dequantise_row((float *)(void *)staged, source, row);
+}
+
+/* Rows first .. first + count - 1 of one expert's source to offset in a slab, padded on the way when need be. */
+static hadal_status upload_rows(const matrix *made, buffer *target, size_t offset, const matrix_source *source,
+                                size_t first, size_t count, char *staging)
+{
+    size_t row_bytes = made->stride * dtype_bytes(made->type);
+    if (made->type == source->type && made->stride == made->columns)
+        return buffer_write(target, offset, (const char *)source->values + first * row_bytes, count * row_bytes);
+    size_t most = max_size(STAGING_BYTES / row_bytes, 1);
+    for (size_t done = 0; done < count; done += most) {
+        size_t here = min_size(most, count - done);
+        for (size_t i = 0; i < here; i++)
+            stage_row(staging + i * row_bytes, made, source, first + done + i);
+        TRY(buffer_write(target, offset + done * row_bytes, staging, here * row_bytes));
+    }
+    return HADAL_OK;
+}
+
+static hadal_status upload_slab(const matrix *made, matrix_slab *slab, const matrix_source *sources, char *staging)
+{
+    size_t row_bytes = made->stride * dtype_bytes(made->type);
+    size_t scale_row_bytes = made->scale_columns * sizeof(float);
+    if (made->experts == 1) {
+        TRY(upload_rows(made, slab->values, 0, sources, slab->first, slab->count, staging));
+        if (slab->scales)
+            TRY(buffer_write(slab->scales, 0,
+                             (const char *)sources->scales + slab->first / made->block_rows * scale_row_bytes,
+                             divide_up(slab->count, made->block_rows) * scale_row_bytes));
+        return HADAL_OK;
+    }
+    for (size_t i = 0; i < slab->count; i++) {
+        const matrix_source *source = &sources[slab->first + i];
+        TRY(upload_rows(made, slab->values, i * made->rows * row_bytes, source, 0, made->rows, staging));
+        if (slab->scales)
+            TRY(buffer_write(slab->scales, i * made->scale_rows * scale_row_bytes, source->scales,
+                             made->scale_rows * scale_row_bytes));
+    }
+    return HADAL_OK;
+}
+
+/* Items (rows, or whole experts) that fit into one allocation. Rows are split at whole blocks of scales. */
+static hadal_status items_per_slab(size_t *items, const matrix *made, hadal_device *device)
+{
+    uint64_t most = hadal_device_describe(device)->largest_allocation_bytes;
+    size_t row_bytes = made->stride * dtype_bytes(made->type);
+    size_t unit = made->experts > 1 ? 1 : made->type == DTYPE_F8_E4M3 ? made->block_rows : 1;
+    size_t unit_bytes = row_bytes * (made->experts > 1 ? made->rows : unit);
+    if (unit_bytes > most)
+        return failure(HADAL_ERROR_DEVICE_MEMORY, "%zu bytes of weights that belong together are more than the %llu bytes that "
+                       "%s allows in one buffer; choose another device", unit_bytes, (unsigned long long)most,
+                       hadal_device_describe(device)->name);
+    *items = (size_t)(most / unit_bytes) * unit;
+    return HADAL_OK;
+}
+
+static hadal_status create_slab(matrix_slab *slab, const matrix *made, hadal_device *device, memory_class use)
+{
+    size_t rows = slab->count * (made->experts > 1 ? made->rows : 1);
+    TRY(buffer_create(&slab->values, device, use, rows * made->stride * dtype_bytes(made->type)));
+    if (made->type != DTYPE_F8_E4M3)
+        return HADAL_OK;
+    size_t scale_rows = made->experts > 1 ? slab->count * made->scale_rows : divide_up(slab->count, made->block_rows);
+    return buffer_create(&slab->scales, device, use, scale_rows * made->scale_columns * sizeof(float));
+}
+
+static hadal_status create_slabs(matrix *made, hadal_device *device, memory_class use, const matrix_source *sources)
+{
+    size_t items = made->experts > 1 ? made->experts : made->rows, most = items;
+    char *staging;
+    hadal_status status = HADAL_OK;
+    TRY(items_per_slab(&most, made, device));
+    TRY(memory_allocate(&made->slabs, divide_up(items, most), sizeof *made->slabs));
+    TRY(memory_allocate(&staging, max_size(STAGING_BYTES, made->stride * sizeof(float)), 1));
+    for (size_t first = 0; first < items && status == HADAL_OK; first += most) {
+        matrix_slab *slab = &made->slabs[made->slab_count++];
+        *slab = (matrix_slab){.first = first, .count = min_size(most, items - first)};
+        TRY_OR(done, create_slab(slab, made, device, use));
+        TRY_OR(done, upload_slab(made, slab, sources, staging));
+    }
+done:
+    free(staging);
+    return status;
+}
+
+hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources,
+                           size_t experts)
+{
+    const matrix_source *source = &sources[0];
+    *created = (matrix){
+        .type = stored_type(source->type, source->block_columns),
+        .experts = experts,
+        .rows = source->rows,
+        .columns = source->columns,
+        .stride = round_up(source->columns, ROW_UNIT),
+        .block_rows = 1,
+        .block_columns = ROW_UNIT,
+    };
+    if (created->type == DTYPE_F8_E4M3) {
+        created->block_rows = source->block_rows;
+        created->block_columns = source->block_columns;
+        created->scale_rows = divide_up(source->rows, source->block_rows);
+        created->scale_columns = divide_up(source->columns, source->block_columns);
+    }
+    hadal_status status = create_slabs(created, device, use, sources);
+    if (status != HADAL_OK)
+        matrix_free(created);
+    return status;
+}
+
+void matrix_free(matrix *freed)
+{
+    for (size_t i = 0; i < freed->slab_count; i++) {
+        buffer_free(freed->slabs[i].values);
+        buffer_free(freed->slabs[i].scales);
+    }
+    free(freed->slabs);
+    *freed = (matrix){0};
+}

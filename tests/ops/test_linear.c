@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/linear.h"
+
+#include "tests/ops/device.h"
+
+/* A stack of weight matrices on the host: as stored, and as values. */
+typedef struct host_matrix {
+    matrix_source *sources;
+    double *values; /* [experts, rows, columns] */
+    size_t experts, rows, columns;
+} host_matrix;
+
+/* Random stored values. Exponents are kept away from NaN and infinity; all bits of the mantissa are used. */
+static void random_element(unsigned char *stored, dtype type, uint64_t *random)
+{
+    float value = test_random_float(random);
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (type == DTYPE_F32) {
+        memcpy(stored, &bits, 4);
+    } else if (type == DTYPE_BF16) {
+        stored[0] = (unsigned char)(bits >> 16);
+        stored[1] = (unsigned char)(bits >> 24);
+    } else if (type == DTYPE_F16) {
+        uint16_t half = (uint16_t)(test_random(random) & 0xbbff); /* exponent below 15, subnormals too */
+        memcpy(stored, &half, 2);
+    } else {
+        *stored = (unsigned char)(test_random(random) & 0xb7); /* exponent below 7, subnormals too */
+    }
+}
+
+static host_matrix make_matrix(dtype type, size_t experts, size_t rows, size_t columns, uint32_t block_rows,
+                               uint32_t block_columns, uint64_t *random)
+{
+    host_matrix made = {.experts = experts, .rows = rows, .columns = columns};
+    made.sources = calloc(experts, sizeof *made.sources);
+    made.values = calloc(experts * rows * columns, sizeof *made.values);
+    for (size_t e = 0; e < experts; e++) {
+        size_t scale_columns = divide_up(columns, block_columns);
+        unsigned char *values = malloc(rows * columns * dtype_bytes(type));
+        float *scales = calloc(divide_up(rows, block_rows) * scale_columns, sizeof *scales);
+        float *row_values = calloc(columns, sizeof *row_values);
+        for (size_t i = 0; i < rows * columns; i++)
+            random_element(values + i * dtype_bytes(type), type, random);
+        for (size_t i = 0; i < divide_up(rows, block_rows) * scale_columns; i++)
+            scales[i] = 1.5f + test_random_float(random);
+        for (size_t r = 0; r < rows; r++) {
+            dtype_decode(row_values, values + r * columns * dtype_bytes(type), columns, type);
+            for (size_t c = 0; c < columns; c++)
+                made.values[(e * rows + r) * columns + c] =
+                    row_values[c] * (double)(type == DTYPE_F8_E4M3 ? scales[r / block_rows * scale_columns + c / block_columns] : 1);
+        }
+        free(row_values);
+        made.sources[e] = (matrix_source){type, values, scales, rows, columns, block_rows, block_columns};
+    }
+    return made;
+}
+
+static void free_matrix(host_matrix *freed)
+{
+    for (size_t e = 0; e < freed->experts; e++) {
+        free((void *)(uintptr_t)freed->sources[e].values);
+        free((void *)(uintptr_t)freed->sources[e].scales);
+    }
+    free(freed->sources);
+    free(freed->values);
+}
+
+static double dot(const float *x, const double *w, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += x[i] * w[i];
+    return sum;
+}
+
+typedef struct shape_case {
+    size_t tokens, rows, columns;
+    uint32_t block_rows, block_columns;
+} shape_case;
+
+static const shape_case shapes[] = {
+    {1, 1, 1, 128, 128},    {1, 50, 22, 128, 128},  {3, 17, 33, 128, 128},   {4, 64, 64, 64, 32},      {5, 130, 200, 128, 128},
+    {9, 129, 257, 128, 128}, {2, 31, 100, 16, 16},  {7, 40, 40, 24, 20},     {64, 100, 129, 128, 128},
+};
+
+static void check_linear(dtype type, const shape_case *c, hadal_linear choice, bool accumulate)
+{
+    uint64_t random = c->rows * 7919 + c->columns + (uint64_t)type;
+    size_t in_stride = round_up(c->columns, ROW_UNIT), out_stride = round_up(c->rows, ROW_UNIT);
+    host_matrix weight = make_matrix(type, 1, c->rows, c->columns, c->block_rows, c->block_columns, &random);
+    float *in = test_random_rows(&random, c->tokens, c->columns);
+    float *before = test_random_rows(&random, c->tokens, c->rows);
+    double *expected = calloc(c->tokens * out_stride, sizeof *expected);
+    for (size_t t = 0; t < c->tokens; t++)
+        for (size_t r = 0; r < c->rows; r++)
+            expected[t * out_stride + r] = (accumulate ? (double)before[t * out_stride + r] : 0) +
+                                           dot(in + t * in_stride, weight.values + r * c->columns, c->columns);
+    linear_op op;
+    matrix device_weight;
+    CHECK_OK(linear_create(&op, test_device(), choice));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources, 1));
+    buffer *in_buffer = test_buffer(in, c->tokens * in_stride * sizeof *in);
+    buffer *out_buffer = test_buffer(before, c->tokens * out_stride * sizeof *before);
+    CHECK_OK(linear_run(&op, out_buffer, in_buffer, &device_weight, c->tokens, accumulate));
+    float *got = test_read(out_buffer);
+    CHECK_CLOSE(got, expected, c->tokens * out_stride, 2e-6);
+    if (c->tokens > 2) {
+        CHECK_OK(linear_run_from(&op, out_buffer, in_buffer, 2, &device_weight, 1));
+        free(got);
+        got = test_read(out_buffer);
+        if (!accumulate)
+            CHECK_CLOSE(got, expected + 2 * out_stride, out_stride, 2e-6);
+    }
+    buffer_free(in_buffer);
+    buffer_free(out_buffer);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&weight);
+    free(in);
+    free(before);
+    free(expected);
+    free(got);
+}
+
+static void linear_agrees_for_every_dtype_and_shape(void **state)
+{
+    (void)state;
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            check_linear(type, &shapes[i], HADAL_LINEAR_OWN, i % 2 == 1);
+}
+
+static void clblast_agrees_with_own(void **state)
+{
+    (void)state;
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++)
+        check_linear(type, &shapes[8], HADAL_LINEAR_CLBLAST, type % 2 == 1);
+}
+
+/* One matrix a head: W_UV of each head applied to its latent output, W_UK to its query. */
+static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, size_t width, size_t latent)
+{
+    uint64_t random = tokens * 31 + latent;
+    size_t rows = nope + width, stride = round_up(latent, ROW_UNIT), out_stride = round_up(heads * width, ROW_UNIT);
+    host_matrix weight = make_matrix(type, heads, rows, latent, 128, 128, &random);
+    float *in = test_random_rows(&random, tokens * heads, latent);
+    double *expected = calloc(tokens * out_stride, sizeof *expected);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t h = 0; h < heads; h++)
+            for (size_t j = 0; j < width; j++)
+                expected[t * out_stride + h * width + j] =
+                    dot(in + (t * heads + h) * stride, weight.values + (h * rows + nope + j) * latent, latent);
+    linear_op op;
+    matrix device_weight;
+    CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources, heads));
+    buffer *in_buffer = test_buffer(in, tokens * heads * stride * sizeof *in);
+    buffer *out_buffer = test_buffer(NULL, tokens * out_stride * sizeof *in);
+    CHECK_OK(linear_heads(&op, out_buffer, in_buffer, &device_weight, tokens, nope, width));
+    float *got = test_read(out_buffer);
+    CHECK_CLOSE(got, expected, tokens * out_stride, 2e-6);
+
+    size_t head_width = nope + 6, q_stride = round_up(heads * head_width, ROW_UNIT), row_width = stride + ROW_UNIT;
+    float *q = test_random_rows(&random, tokens, heads * head_width);
+    double *expected_query = calloc(tokens * heads * row_width, sizeof *expected_query);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t h = 0; h < heads; h++)
+            for (size_t c = 0; c < latent; c++)
+                for (size_t n = 0; n < nope; n++)
+                    expected_query[(t * heads + h) * row_width + c] +=
+                        0.25 * (double)q[t * q_stride + h * head_width + n] * weight.values[(h * rows + n) * latent + c];
+    buffer *q_buffer = test_buffer(q, tokens * q_stride * sizeof *q);
+    buffer *query = test_buffer(NULL, tokens * heads * row_width * sizeof *q);
+    CHECK_OK(linear_absorb(&op, query, q_buffer, &device_weight, tokens, head_width, nope, row_width, 0.25));
+    float *got_query = test_read(query);
+    CHECK_CLOSE(got_query, expected_query, tokens * heads * row_width, 2e-6);
+    buffer_free(in_buffer);
+    buffer_free(out_buffer);
+    buffer_free(q_buffer);
+    buffer_free(query);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&weight);
+    free(in);
+    free(expected);
+    free(got);
+    free(q);
+    free(expected_query);
+    free(got_query);
+}
+
+static void heads_and_absorb_agree(void **state)
+{
+    (void)state;
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
+        check_heads(type, 1, 3, 10, 14, 30);
+        check_heads(type, 6, 5, 7, 9, 65);
+        check_heads(type, 3, 2, 128, 128, 512);
+    }
+}
+
+/* Slots of experts: one without any, one with all of a token's neighbours. */
+static void check_experts(dtype type, size_t tokens, size_t choices, size_t experts, size_t rows, size_t columns)
+{
+    uint64_t random = tokens + rows;
+    size_t count = tokens * choices, in_stride = round_up(columns, ROW_UNIT), out_stride = round_up(rows, ROW_UNIT);
+    host_matrix weight = make_matrix(type, experts, rows, columns, 128, 128, &random);
+    float *in = test_random_rows(&random, tokens, columns);
+    int32_t *ids = calloc(count, sizeof *ids), *offsets = calloc(experts + 1, sizeof *offsets),
+            *lists = calloc(count, sizeof *lists), filled = 0;
+    double *expected = calloc(count * out_stride, sizeof *expected);
+    for (size_t s = 0; s < count; s++) {
+        ids[s] = (int32_t)((s % choices + (test_random(&random) % 2) * (s / choices)) % (experts - 1)); /* the last gets none */
+        for (size_t r = 0; r < rows; r++)
+            expected[s * out_stride + r] =
+                dot(in + s / choices * in_stride, weight.values + ((size_t)ids[s] * rows + r) * columns, columns);
+    }
+    for (size_t e = 0; e < experts; e++) {
+        offsets[e] = filled;
+        for (size_t s = 0; s < count; s++)
+            if ((size_t)ids[s] == e)
+                lists[filled++] = (int32_t)s;
+    }
+    offsets[experts] = filled;
+    linear_op op;
+    matrix device_weight;
+    CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources, experts));
+    buffer *in_buffer = test_buffer(in, tokens * in_stride * sizeof *in);
+    buffer *out_buffer = test_buffer(NULL, count * out_stride * sizeof *in);
+    buffer *ids_buffer = test_buffer(ids, count * sizeof *ids);
+    buffer *offsets_buffer = test_buffer(offsets, (experts + 1) * sizeof *offsets);
+    buffer *lists_buffer = test_buffer(lists, count * sizeof *lists);
+    linear_slots slots = {ids_buffer, offsets_buffer, lists_buffer, tokens, choices};
+    CHECK_OK(linear_experts(&op, out_buffer, in_buffer, &device_weight, &slots, choices));
+    float *got = test_read(out_buffer);
+    CHECK_CLOSE(got, expected, count * out_stride, 2e-6);
+    buffer *const buffers[] = {in_buffer, out_buffer, ids_buffer, offsets_buffer, lists_buffer};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        buffer_free(buffers[i]);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&weight);
+    free(in);
+    free(ids);
+    free(offsets);
+    free(lists);
+    free(expected);
+    free(got);
+}
+
+static void experts_agree_also_without_tokens(void **state)
+{
+    (void)state;
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
+        check_experts(type, 1, 4, 8, 27, 50);
+        check_experts(type, 2, 3, 6, 45, 130);
+        check_experts(type, 33, 4, 7, 27, 50);
+    }
+}
+
+/* A matrix above the largest allocation is split; nothing changes in the results. */
+static void matrices_are_split_at_the_largest_allocation(void **state)
+{
+    (void)state;
+    hadal_device *whole = test_device_now;
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .largest_allocation_bytes = 1 << 16};
+    CHECK_OK(device_open_shaped(&test_device_now, &options, device_shape_of(whole)));
+    const shape_case large = {5, 700, 200, 64, 32};
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
+        check_linear(type, &large, HADAL_LINEAR_OWN, true);
+        check_experts(type, 1, 3, 12, 60, 100);
+        check_experts(type, 9, 3, 12, 60, 100);
+        check_heads(type, 3, 9, 20, 30, 130);
+    }
+    uint64_t random = 1;
+    host_matrix source = make_matrix(DTYPE_F32, 1, 700, 200, 1, 16, &random);
+    matrix split;
+    CHECK_OK(matrix_create(&split, test_device(), MEMORY_OTHER, source.sources, 1));
+    assert_true(split.slab_count > 8);
+    assert_int_equal(device_allocated(test_device(), MEMORY_OTHER), matrix_bytes(DTYPE_F32, 700, 200, 1, 1, 16));
+    matrix_free(&split);
+    free_matrix(&source);
+    host_matrix stack = make_matrix(DTYPE_F32, 2, 400, 200, 1, 16, &random);
+    CHECK_FAILS(HADAL_ERROR_DEVICE_MEMORY, "belong together",
+                matrix_create(&split, test_device(), MEMORY_OTHER, stack.sources, 2));
+    free_matrix(&stack);
+    hadal_device_close(test_device_now);
+    test_device_now = whole;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(linear_agrees_for_every_dtype_and_shape),
+        cmocka_unit_test(clblast_agrees_with_own),
+        cmocka_unit_test(heads_and_absorb_agree),
+        cmocka_unit_test(experts_agree_also_without_tokens),
+        cmocka_unit_test(matrices_are_split_at_the_largest_allocation),
+    };
+    TEST_ON_SHAPES(tests);
+}
