@@ -40,7 +40,7 @@ class Rules:
     latent_norm_eps: float | None = 1e-6  # q_a_layernorm and kv_a_layernorm: fixed; None: rms_norm_eps
     softmax_mscale_power: int = 2  # attention scores times m^2
     yarn_frequencies: bool = True
-    yarn_amplitude: bool = True  # cos and sin times get_mscale(mscale) / get_mscale(mscale_all_dim)
+    yarn_amplitude: str = "ratio if both"  # of mscale and mscale_all_dim are given; or "ratio", "none"
     sparse: bool = True
     selection_causal: bool = True  # the mask comes before the top-k, not after it
     selection_missing: int = 0  # keys fewer than index_topk
@@ -67,7 +67,8 @@ TRAPS = {
     "YaRN softmax factor m instead of m^2": {"softmax_mscale_power": 1},
     "YaRN softmax factor applied twice": {"softmax_mscale_power": 4},
     "YaRN frequencies not interpolated": {"yarn_frequencies": False},
-    "YaRN factor on cos and sin forgotten": {"yarn_amplitude": False},
+    "YaRN factor on cos and sin forgotten": {"yarn_amplitude": "none"},
+    "YaRN factor on cos and sin a ratio even if one is missing": {"yarn_amplitude": "ratio"},
     "q and k RoPE in halves": {"attention_rope": "halves", "attention_query_rope": "halves"},
     "q RoPE in halves, k interleaved": {"attention_query_rope": "halves"},
     "softmax over unselected keys": {"sparse": False},
@@ -160,7 +161,9 @@ def rope_tables(config: dict, positions: np.ndarray, rules: Rules) -> tuple[np.n
         if rules.yarn_frequencies:
             frequency = frequency / factor * ramp + frequency * (1 - ramp)
         mscale, all_dim = yarn.get("mscale"), yarn.get("mscale_all_dim")
-        if rules.yarn_amplitude:
+        if rules.yarn_amplitude == "ratio":
+            mscale, all_dim = mscale or 1, all_dim or 1e-300
+        if rules.yarn_amplitude != "none":
             both = mscale and all_dim
             amplitude = get_mscale(factor, mscale) / get_mscale(factor, all_dim) if both else get_mscale(factor, 1)
     angle = positions[:, None] * frequency

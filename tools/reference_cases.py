@@ -52,6 +52,9 @@ BASE_CONFIG = {
     "vocab_size": 128,
 }
 
+# One layer for what a single field changes.
+SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 80}
+
 
 def yarn(factor: float, original: int, **more: float) -> dict:
     """A small original length, so that a short text already reaches the interpolated frequencies."""
@@ -113,9 +116,9 @@ CASES = [
     ),
     Case(
         "odd-dims-f16",
-        "f16, odd dimensions, tied embeddings, experts from the first layer on",
+        "f16, odd dimensions, rope_theta 700, tied embeddings, experts from the first layer on",
         tokens=131,
-        seed=6,
+        seed=15,
         storage="f16",
         config={
             "first_k_dense_replace": 0,
@@ -130,6 +133,7 @@ CASES = [
             "q_lora_rank": 33,
             "qk_nope_head_dim": 11,
             "qk_rope_head_dim": 10,
+            "rope_theta": 700,
             "tie_word_embeddings": True,
             "torch_dtype": "float16",
             "v_head_dim": 9,
@@ -250,9 +254,23 @@ CASES = [
     Case(
         "yarn-bare",
         "YaRN without mscale and mscale_all_dim: cos and sin scaled by 0.1 ln(factor) + 1, softmax not",
-        tokens=120,
-        seed=2,
-        config={"hidden_size": 48, "rope_scaling": yarn(40, 32)},
+        tokens=80,
+        seed=13,
+        config=SMALL | {"rope_scaling": yarn(40, 32)},
+    ),
+    Case(
+        "yarn-mscale-only",
+        "YaRN with mscale but no mscale_all_dim: mscale then counts for nothing",
+        tokens=80,
+        seed=13,
+        config=SMALL | {"rope_scaling": yarn(40, 32, mscale=2.5)},
+    ),
+    Case(
+        "yarn-all-dim-only",
+        "YaRN with mscale_all_dim but no mscale: cos and sin as in yarn-bare, softmax scaled",
+        tokens=80,
+        seed=13,
+        config=SMALL | {"rope_scaling": yarn(40, 32, mscale_all_dim=2.5)},
     ),
     Case(
         "extremes",
