@@ -13,3 +13,7 @@ dist_kernels_DATA = \
 dist_kernels_DATA += \
 	cl/absorb.cl \
 	cl/linear.cl
+	cl/group.clh \
+	cl/index.clh \
+	cl/index_rotate.cl \
+	cl/index_scores.cl

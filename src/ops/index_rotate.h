@@ -10,6 +10,7 @@
 #ifndef HADAL_OPS_INDEX_ROTATE_H
 #define HADAL_OPS_INDEX_ROTATE_H
 
+#include "base/memory.h"
 #include "device/device.h"
 
 /* What does not change in a model's life. */
@@ -24,11 +25,14 @@ typedef struct index_dims {
 typedef struct index_rotate_op {
     index_dims dims;
     kernel *key, *query;
-    uint32_t group;
+    uint32_t lanes;
 } index_rotate_op;
 
 /* Gets the kernels; they belong to the device. */
 HADAL_CHECKED hadal_status index_rotate_create(index_rotate_op *op, hadal_device *device, const index_dims *dims);
+
+/* Appends the -D options that the kernels of index keys and queries are built with. */
+HADAL_CHECKED hadal_status index_options(byte_array *options, const index_dims *dims);
 
 /* Bytes of one stored element: of the index cache and of the quantised queries. */
 size_t index_element_bytes(hadal_index_cache type);

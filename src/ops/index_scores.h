@@ -11,7 +11,7 @@
 typedef struct index_scores_op {
     index_dims dims;
     kernel *scores;
-    const device_shape *shape;
+    uint32_t group, key_tile;
 } index_scores_op;
 
 /* Gets the kernels; they belong to the device. */

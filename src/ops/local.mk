@@ -7,8 +7,8 @@ libinternal_la_SOURCES += \
 
 libinternal_la_SOURCES += \
 	src/ops/attend.h \
-	src/ops/index_rotate.h \
-	src/ops/index_scores.h \
+	src/ops/index_rotate.c src/ops/index_rotate.h \
+	src/ops/index_scores.c src/ops/index_scores.h \
 	src/ops/top_k.h
 
 libinternal_la_SOURCES += \

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Scores of the lightning indexer (DeepSeek-V3.2 report, equation 1): for rows r = 0..rows-1, of tokens t = first_row + r,
+ * and cached positions s < keys
+ *   scores[r, s] = sum over heads j of head_weights[t, j] * ReLU(queries[t, j] . cache[s]) * scales[s], s <= positions[t]
+ *                = -INFINITY, s > positions[t]
+ * queries [T, HEADS, PADDED_DIM] and cache [capacity, PADDED_DIM] in index.clh's element, head_weights
+ * [T, PADDED_HEADS], scores [rows, stride], stride a multiple of 16. Built with -D DIM, HEADS.
+ *
+ * Work-groups of dimension 0 take KEY_TILE positions each, those of dimension 1 query_tile rows each. Both forms below
+ * hold a tile of keys and pass all heads of all rows of the group by it; they differ in where the tile lies and in how
+ * a dot product gets its operands. */
+
+#include "group.clh"
+#include "index.clh"
+
+#define PADDED_DIM ((DIM + 15) / 16 * 16)
+#define PADDED_HEADS ((HEADS + 15) / 16 * 16)
+
+#if defined(INDEX_F32)
+#define KEY_SCALE(s) 1.0f
+#define KEY_SCALES(s) 1.0f
+#else
+#define KEY_SCALE(s) scales[s]
+#define KEY_SCALES(s) vloadv(0, scales + (s))
+#endif
+
+#if GROUP == 1
+
+/* The tile is transposed, keys side by side, so that a vector holds one dimension of VECTOR keys, and no dot product
+ * needs a sum across a vector. Integers are multiplied as floats, which is exact while a sum stays within 2^24. */
+
+#define KEY_VECTORS (KEY_TILE / VECTOR)
+#define HEAD_TILE 4
+
+#if defined(INDEX_INT8)
+#define EXACT_DIMS 1024 /* 1024 * 127^2 < 2^24 */
+#else
+#define EXACT_DIMS DIM
+#endif
+
+inline void load_tile(float *tile, __global const index_t *cache, int first, int keys)
+{
+    for (int key = 0; key < KEY_TILE; key++) {
+        __global const index_t *row = cache + (size_t)min(first + key, keys - 1) * PADDED_DIM;
+        for (int d = 0; d < DIM; d++)
+            tile[d * KEY_TILE + key] = index_value(row[d]);
+    }
+}
+
+/* dots[j][v] = query_j . keys over the dims from first to last. */
+inline void dot_heads(floatv dots[HEAD_TILE][KEY_VECTORS], const float *tile, __global const index_t *query, int heads,
+                      int first, int last)
+{
+#pragma unroll
+    for (int j = 0; j < HEAD_TILE; j++)
+#pragma unroll
+        for (int v = 0; v < KEY_VECTORS; v++)
+            dots[j][v] = (floatv)(0.0f);
+    for (int d = first; d < last; d++) {
+        floatv key[KEY_VECTORS];
+#pragma unroll
+        for (int v = 0; v < KEY_VECTORS; v++)
+            key[v] = vloadv(0, tile + d * KEY_TILE + v * VECTOR);
+#pragma unroll
+        for (int j = 0; j < HEAD_TILE; j++) {
+            floatv q = (floatv)(index_value(query[min(j, heads - 1) * PADDED_DIM + d]));
+#pragma unroll
+            for (int v = 0; v < KEY_VECTORS; v++)
+                dots[j][v] = mad(q, key[v], dots[j][v]);
+        }
+    }
+}
+
+/* total += weight_j * ReLU(query_j . key) of HEAD_TILE heads, of which `heads` exist, and all keys of the tile. */
+inline void add_heads(floatv *total, const float *tile, __global const index_t *query, __global const float *weight,
+                      int heads)
+{
+    floatv dots[HEAD_TILE][KEY_VECTORS];
+    dot_heads(dots, tile, query, heads, 0, min(DIM, EXACT_DIMS));
+#if DIM > EXACT_DIMS
+    intv exact[HEAD_TILE][KEY_VECTORS] = {{(intv)(0)}};
+    for (int first = EXACT_DIMS;; first += EXACT_DIMS) {
+        for (int j = 0; j < HEAD_TILE; j++)
+            for (int v = 0; v < KEY_VECTORS; v++)
+                exact[j][v] += convert_intv(dots[j][v]);
+        if (first >= DIM)
+            break;
+        dot_heads(dots, tile, query, heads, first, min(first + EXACT_DIMS, DIM));
+    }
+    for (int j = 0; j < HEAD_TILE; j++)
+        for (int v = 0; v < KEY_VECTORS; v++)
+            dots[j][v] = convert_floatv(exact[j][v]);
+#endif
+#pragma unroll
+    for (int j = 0; j < HEAD_TILE; j++) {
+        float w = j < heads ? weight[j] : 0.0f;
+#pragma unroll
+        for (int v = 0; v < KEY_VECTORS; v++)
+            total[v] = mad((floatv)(w), fmax(dots[j][v], 0.0f), total[v]);
+    }
+}
+
+__kernel void index_scores(__global float *scores, int stride, __global const index_t *queries,
+                           __global const float *head_weights, __global const index_t *cache,
+                           __global const float *scales, __global const int *positions, int first_row, int rows,
+                           int keys, int query_tile)
+{
+    float tile[DIM * KEY_TILE];
+    int first_key = (int)get_group_id(0) * KEY_TILE;
+    int first = (int)get_group_id(1) * query_tile, last = min(first + query_tile, rows);
+    load_tile(tile, cache, first_key, keys);
+    for (int row = first; row < last; row++) {
+        int token = first_row + row, position = positions[token];
+        floatv total[KEY_VECTORS];
+        for (int v = 0; v < KEY_VECTORS; v++)
+            total[v] = (floatv)(0.0f);
+        for (int head = 0; head < HEADS; head += HEAD_TILE)
+            add_heads(total, tile, queries + ((size_t)token * HEADS + head) * PADDED_DIM,
+                      head_weights + (size_t)token * PADDED_HEADS + head, min(HEADS - head, HEAD_TILE));
+        __global float *out = scores + (size_t)row * stride + first_key;
+        for (int key = 0; key < KEY_TILE && first_key + key < keys; key++)
+            out[key] = first_key + key <= position
+                           ? ((const float *)total)[key] * KEY_SCALE(first_key + key) : -INFINITY;
+    }
+}
+
+#else
+
+/* The tile lies in local memory by words of four elements (int8) or one (the others), keys side by side, so that
+ * neighbouring work-items read neighbouring banks. Work-item i has key i % KEY_TILE and every SLOTS-th block of heads. */
+
+#if defined(INDEX_INT8)
+#define WORDS (PADDED_DIM / 4)
+typedef int word_t;
+typedef int dot_t;
+
+inline int dot_add(int a, int b, int sum)
+{
+#if defined(LANE_PTX)
+    int out;
+    __asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(a), "r"(b), "r"(sum));
+    return out;
+#else
+    int4 products = convert_int4(as_char4(a)) * convert_int4(as_char4(b));
+    return sum + (products.x + products.y) + (products.z + products.w);
+#endif
+}
+#define load_word(p, i) (((__global const int *)(p))[i])
+#else
+#define WORDS PADDED_DIM
+typedef float word_t;
+typedef float dot_t;
+#define dot_add(a, b, sum) mad((a), (b), (sum))
+#define load_word(p, i) index_value((p)[i])
+#endif
+
+#define HEAD_TILE 8
+#define SLOTS (GROUP / KEY_TILE)
+
+inline void load_tile(__local word_t *tile, __global const index_t *cache, int first, int keys)
+{
+    for (int i = get_local_id(0); i < KEY_TILE * WORDS; i += GROUP) {
+        int key = i / WORDS, word = i % WORDS;
+        tile[word * (KEY_TILE + 1) + key] = load_word(cache + (size_t)min(first + key, keys - 1) * PADDED_DIM, word);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+/* The sum of weight_j * ReLU(query_j . key) over HEAD_TILE heads, of which `heads` exist. key: of the tile. */
+inline float sum_heads(__local const word_t *key, __global const index_t *query, __global const float *weight, int heads)
+{
+    dot_t dots[HEAD_TILE];
+#pragma unroll
+    for (int j = 0; j < HEAD_TILE; j++)
+        dots[j] = 0;
+    for (int word = 0; word < WORDS; word++) {
+        word_t k = key[word * (KEY_TILE + 1)];
+#pragma unroll
+        for (int j = 0; j < HEAD_TILE; j++)
+            dots[j] = dot_add(load_word(query + min(j, heads - 1) * PADDED_DIM, word), k, dots[j]);
+    }
+    float sum = 0.0f;
+#pragma unroll
+    for (int j = 0; j < HEAD_TILE; j++)
+        sum = mad(j < heads ? weight[j] : 0.0f, fmax((float)dots[j], 0.0f), sum);
+    return sum;
+}
+
+__kernel void index_scores(__global float *scores, int stride, __global const index_t *queries,
+                           __global const float *head_weights, __global const index_t *cache,
+                           __global const float *scales, __global const int *positions, int first_row, int rows,
+                           int keys, int query_tile)
+{
+    __local word_t tile[WORDS * (KEY_TILE + 1)];
+    __local float partial[GROUP];
+    int me = get_local_id(0), key = me % KEY_TILE, slot = me / KEY_TILE;
+    int first_key = (int)get_group_id(0) * KEY_TILE, s = first_key + key;
+    int first = (int)get_group_id(1) * query_tile, last = min(first + query_tile, rows);
+    load_tile(tile, cache, first_key, keys);
+    for (int row = first; row < last; row++) {
+        int token = first_row + row, position = positions[token];
+        float sum = 0.0f;
+        if (first_key <= position)
+            for (int head = slot * HEAD_TILE; head < HEADS; head += SLOTS * HEAD_TILE)
+                sum += sum_heads(tile + key, queries + ((size_t)token * HEADS + head) * PADDED_DIM,
+                                 head_weights + (size_t)token * PADDED_HEADS + head, min(HEADS - head, HEAD_TILE));
+        partial[me] = sum;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (slot == 0 && s < keys) {
+            for (int other = 1; other < SLOTS; other++)
+                sum += partial[other * KEY_TILE + key];
+            scores[(size_t)row * stride + s] = s <= position ? sum * KEY_SCALE(s) : -INFINITY;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+}
+
+#endif
