@@ -29,8 +29,8 @@ typedef struct attend_op {
 HADAL_CHECKED hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dims *dims);
 
 /* Bytes of scratch that attend needs for at most `tokens` tokens with lists of at most `longest` positions; also
- * enough for fewer of either. */
-size_t attend_scratch_bytes(const attend_op *op, size_t tokens, size_t longest);
+ * enough for fewer of either. Follows from the shapes alone, since memory is planned before there is a device. */
+size_t attend_scratch_bytes(const attend_dims *dims, size_t tokens, size_t longest);
 
 /* out float32 [tokens, heads, pad(latent)]: the mean of cached latents weighted by softmax over the query's list of
  *   query[t, h] . cache[s]
@@ -38,7 +38,7 @@ size_t attend_scratch_bytes(const attend_op *op, size_t tokens, size_t longest);
  * pad(latent) + pad(rope)] (BF16 or F32: latent, then rotated rope key). The list of token t is selected int32
  * [tokens, selected_stride], of which counts int32 [tokens] are valid, at most `longest`; or, when selected is NULL,
  * 0..positions[t], positions int32 [tokens] each below `longest`. No other row of the cache is read.
- * scratch: attend_scratch_bytes(op, tokens, longest). */
+ * scratch: attend_scratch_bytes(&op->dims, tokens, longest). */
 HADAL_CHECKED hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
                                   const buffer *positions, const buffer *selected, size_t selected_stride,
                                   const buffer *counts, size_t longest, size_t tokens, buffer *scratch);
