@@ -17,3 +17,12 @@ dist_kernels_DATA += \
 	cl/index.clh \
 	cl/index_rotate.cl \
 	cl/index_scores.cl
+
+dist_kernels_DATA += \
+	cl/dispatch.cl \
+	cl/embed.cl \
+	cl/latent.cl \
+	cl/moe_combine.cl \
+	cl/rope.cl \
+	cl/route.cl \
+	cl/swiglu.cl

@@ -12,13 +12,14 @@ libinternal_la_SOURCES += \
 	src/ops/top_k.h
 
 libinternal_la_SOURCES += \
-	src/ops/dispatch.h \
-	src/ops/embed.h \
-	src/ops/latent.h \
-	src/ops/moe_combine.h \
-	src/ops/rope.h \
-	src/ops/route.h \
-	src/ops/swiglu.h
+	src/ops/dispatch.c src/ops/dispatch.h \
+	src/ops/embed.c src/ops/embed.h \
+	src/ops/latent.c src/ops/latent.h \
+	src/ops/moe_combine.c src/ops/moe_combine.h \
+	src/ops/reference.c src/ops/reference.h \
+	src/ops/rope.c src/ops/rope.h \
+	src/ops/route.c src/ops/route.h \
+	src/ops/swiglu.c src/ops/swiglu.h
 
 libinternal_la_SOURCES += \
 	src/ops/linear.c src/ops/linear.h \

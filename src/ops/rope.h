@@ -12,8 +12,8 @@
 /* The table from which every kernel that rotates takes cos and sin of pair i at position p: angle p * frequencies[i],
  * for p < max_positions, both multiplied by amplitude. frequencies[pairs] in radians a position. The caller frees the
  * buffer. */
-HADAL_CHECKED hadal_status rope_table_create(buffer **table, hadal_device *device, const double *frequencies, size_t pairs,
-                                             size_t max_positions, double amplitude);
+HADAL_CHECKED hadal_status rope_table_create(buffer **table, hadal_device *device, const double *frequencies,
+                                             size_t pairs, size_t max_positions, double amplitude);
 
 /* Device bytes that rope_table_create would allocate. */
 size_t rope_table_bytes(size_t pairs, size_t max_positions);
@@ -29,6 +29,7 @@ typedef struct rope_dims {
 typedef struct rope_op {
     rope_dims dims;
     kernel *queries;
+    uint32_t lanes;
     bool cpu;
 } rope_op;
 

@@ -19,7 +19,7 @@ typedef struct route_dims {
     double scaling;      /* routed_scaling_factor */
 } route_dims;
 
-/* Scores of a token stand in local memory: 8 bytes an expert and a group, of the 32 KiB that a device has at least. */
+/* A token's scores stand in local memory, 8 bytes an expert and 4 a group, of the 32 KiB that every device has. */
 enum { ROUTE_MOST_EXPERTS = 1024 };
 
 typedef struct route_op {

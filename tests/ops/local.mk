@@ -23,3 +23,38 @@ check_PROGRAMS += tests/ops/test_index_scores
 tests_ops_test_index_scores_SOURCES = tests/ops/test_index_scores.c
 tests_ops_test_index_scores_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_index_scores
+
+check_PROGRAMS += tests/ops/test_dispatch
+tests_ops_test_dispatch_SOURCES = tests/ops/test_dispatch.c
+tests_ops_test_dispatch_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_dispatch
+
+check_PROGRAMS += tests/ops/test_embed
+tests_ops_test_embed_SOURCES = tests/ops/test_embed.c
+tests_ops_test_embed_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_embed
+
+check_PROGRAMS += tests/ops/test_latent
+tests_ops_test_latent_SOURCES = tests/ops/test_latent.c
+tests_ops_test_latent_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_latent
+
+check_PROGRAMS += tests/ops/test_moe_combine
+tests_ops_test_moe_combine_SOURCES = tests/ops/test_moe_combine.c
+tests_ops_test_moe_combine_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_moe_combine
+
+check_PROGRAMS += tests/ops/test_rope
+tests_ops_test_rope_SOURCES = tests/ops/test_rope.c
+tests_ops_test_rope_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_rope
+
+check_PROGRAMS += tests/ops/test_route
+tests_ops_test_route_SOURCES = tests/ops/test_route.c
+tests_ops_test_route_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_route
+
+check_PROGRAMS += tests/ops/test_swiglu
+tests_ops_test_swiglu_SOURCES = tests/ops/test_swiglu.c
+tests_ops_test_swiglu_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_swiglu

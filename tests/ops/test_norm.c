@@ -3,16 +3,8 @@
 
 #include "ops/norm.h"
 
+#include "ops/reference.h"
 #include "tests/ops/device.h"
-
-static void reference_rms_norm(double *out, const float *in, const float *weight, size_t columns, double epsilon)
-{
-    double squares = 0;
-    for (size_t i = 0; i < columns; i++)
-        squares += (double)in[i] * in[i];
-    for (size_t i = 0; i < columns; i++)
-        out[i] = in[i] / sqrt(squares / (double)columns + epsilon) * weight[i];
-}
 
 static void check_rms_norm(size_t rows, size_t columns, double magnitude)
 {

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "rope.clh"
+
+/* query[t, head, latent_row ..] = rope part of q[t, head] rotated at positions[t], times scale, and zeros up to
+ * padded_pairs. query: float [tokens, heads, latent_row + 2 * padded_pairs]; q: float rows of q_stride, head h at
+ * h * (nope + 2 * pairs), its rope part behind nope; pairs are (0,1), (2,3), ... Group (i, t) takes the heads i, i +
+ * number of groups, ... of token t, its work-items the pairs in turn. */
+__kernel void rope_queries(__global float *query, __global const float *q, __global const float2 *table,
+                           __global const int *positions, int heads, int nope, int pairs, int padded_pairs,
+                           int latent_row, int q_stride, float scale)
+{
+    size_t token = get_group_id(1);
+    int position = positions[token];
+    for (int head = (int)get_group_id(0); head < heads; head += (int)get_num_groups(0)) {
+        __global const float *in = q + token * q_stride + head * (nope + 2 * pairs) + nope;
+        __global float *out = query + (token * heads + head) * (latent_row + 2 * padded_pairs) + latent_row;
+        for (int pair = (int)get_local_id(0); pair < padded_pairs; pair += (int)get_local_size(0)) {
+            float2 turned = (float2)(0.0f);
+            if (pair < pairs)
+                turned = rope_turn(vload2(pair, in), rope_rotation(table, pairs, position, pair)) * scale;
+            vstore2(turned, pair, out);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/latent.h"
+
+#include "base/memory.h"
+
+static size_t element_bytes(hadal_kv_cache cache)
+{
+    return cache == HADAL_KV_BF16 ? sizeof(uint16_t) : sizeof(float);
+}
+
+size_t latent_row_bytes(const latent_dims *dims)
+{
+    return (round_up(dims->latent, ROW_UNIT) + round_up(dims->rope, ROW_UNIT)) * element_bytes(dims->cache);
+}
+
+hadal_status latent_create(latent_op *op, hadal_device *device, const latent_dims *dims)
+{
+    *op = (latent_op){.dims = *dims, .group = device_shape_of(device)->group};
+    return kernel_get(&op->store, device, "latent", "latent_store",
+                      dims->cache == HADAL_KV_BF16 ? " -D CACHE_BF16" : " -D CACHE_F32");
+}
+
+hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight, const buffer *table,
+                          const buffer *positions, size_t tokens, double epsilon)
+{
+    const latent_dims *dims = &op->dims;
+    size_t width = (size_t)dims->latent + dims->rope;
+    launch_shape shape = {
+        .groups = {tokens},
+        .size = {op->group},
+        .bytes = (uint64_t)tokens * width * (sizeof(float) + element_bytes(dims->cache)),
+        .operations = (uint64_t)tokens * (4 * (uint64_t)dims->latent + 6 * (uint64_t)dims->rope),
+    };
+    return LAUNCH(op->store, shape, arg_buffer(cache), arg_buffer(kv), arg_buffer(weight), arg_buffer(table),
+                  arg_buffer(positions), arg_int(dims->latent), arg_int((int64_t)round_up(dims->latent, ROW_UNIT)),
+                  arg_int(dims->rope / 2), arg_int((int64_t)round_up(dims->rope, ROW_UNIT) / 2),
+                  arg_int((int64_t)round_up(width, ROW_UNIT)), arg_float(epsilon));
+}

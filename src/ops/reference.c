@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/reference.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void reference_rms_norm(double *out, const float *in, const float *weight, size_t columns, double epsilon)
+{
+    double squares = 0;
+    for (size_t i = 0; i < columns; i++)
+        squares += (double)in[i] * in[i];
+    for (size_t i = 0; i < columns; i++)
+        out[i] = in[i] / sqrt(squares / (double)columns + epsilon) * weight[i];
+}
+
+void reference_rope(double *out, const float *in, const double *frequencies, size_t pairs, int32_t position,
+                    double amplitude)
+{
+    for (size_t i = 0; i < pairs; i++) {
+        double angle = position * frequencies[i];
+        double x = in[2 * i], y = in[2 * i + 1];
+        out[2 * i] = amplitude * (x * cos(angle) - y * sin(angle));
+        out[2 * i + 1] = amplitude * (y * cos(angle) + x * sin(angle));
+    }
+}
+
+void reference_latent(double *cache, const float *kv, const float *weight, size_t latent, size_t rope, double epsilon,
+                      const double *frequencies, int32_t position, double amplitude)
+{
+    size_t padded = round_up(latent, ROW_UNIT);
+    memset(cache, 0, (padded + round_up(rope, ROW_UNIT)) * sizeof *cache);
+    reference_rms_norm(cache, kv, weight, latent, epsilon);
+    reference_rope(cache + padded, kv + latent, frequencies, rope / 2, position, amplitude);
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* An expert's choice, or -INFINITY if its group is not kept. */
+static double choice_of(size_t expert, const float *logits, const float *bias, const route_dims *dims, const bool *kept)
+{
+    size_t group = expert / (dims->experts / dims->groups);
+    return !kept || kept[group] ? sigmoid(logits[expert]) + bias[expert] : -INFINITY;
+}
+
+static double group_score(size_t group, const float *logits, const float *bias, const route_dims *dims)
+{
+    size_t size = dims->experts / dims->groups;
+    double best = -INFINITY, second = -INFINITY;
+    for (size_t i = 0; i < size; i++) {
+        double choice = choice_of(group * size + i, logits, bias, dims, NULL);
+        if (choice > best) {
+            second = best;
+            best = choice;
+        } else if (choice > second) {
+            second = choice;
+        }
+    }
+    return size == 1 ? best : best + second;
+}
+
+/* Marks the dims->top_groups best groups. */
+static void keep_groups(bool *kept, const float *logits, const float *bias, const route_dims *dims)
+{
+    memset(kept, 0, ROUTE_MOST_EXPERTS * sizeof *kept);
+    for (size_t round = 0; round < dims->top_groups; round++) {
+        size_t best = dims->groups;
+        for (size_t group = 0; group < dims->groups; group++)
+            if (!kept[group] && (best == dims->groups || group_score(group, logits, bias, dims) >
+                                                             group_score(best, logits, bias, dims)))
+                best = group;
+        kept[best] = true;
+    }
+}
+
+void reference_route(int32_t *ids, double *weights, const float *logits, const float *bias, const route_dims *dims)
+{
+    bool kept[ROUTE_MOST_EXPERTS], taken[ROUTE_MOST_EXPERTS] = {false};
+    double sum = 0;
+    keep_groups(kept, logits, bias, dims);
+    for (size_t k = 0; k < dims->top_k; k++) {
+        size_t best = dims->experts;
+        for (size_t expert = 0; expert < dims->experts; expert++)
+            if (!taken[expert] && (best == dims->experts || choice_of(expert, logits, bias, dims, kept) >
+                                                                choice_of(best, logits, bias, dims, kept)))
+                best = expert;
+        taken[best] = true;
+        ids[k] = (int32_t)best;
+        weights[k] = sigmoid(logits[best]);
+        sum += weights[k];
+    }
+    for (size_t k = 0; k < dims->top_k; k++)
+        weights[k] *= dims->scaling / (dims->normalise ? sum + 1e-20 : 1);
+}
+
+void reference_dispatch(int32_t *offsets, int32_t *slots, const int32_t *ids, size_t slot_count, size_t experts)
+{
+    int32_t count = 0;
+    for (size_t expert = 0; expert < experts; expert++) {
+        offsets[expert] = count;
+        for (size_t slot = 0; slot < slot_count; slot++)
+            if ((size_t)ids[slot] == expert)
+                slots[count++] = (int32_t)slot;
+    }
+    offsets[experts] = count;
+}
+
+void reference_swiglu(double *out, const float *gate, const float *up, size_t columns)
+{
+    for (size_t i = 0; i < columns; i++)
+        out[i] = gate[i] * sigmoid(gate[i]) * up[i];
+}
+
+void reference_moe_combine(double *out, const float *x, const float *expert_out, const float *weights,
+                           const float *shared, size_t columns, size_t stride, size_t top_k)
+{
+    for (size_t i = 0; i < columns; i++) {
+        out[i] = (double)x[i] + (shared ? shared[i] : 0.0f);
+        for (size_t k = 0; k < top_k; k++)
+            out[i] += (double)weights[k] * expert_out[k * stride + i];
+    }
+}

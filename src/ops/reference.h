@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* What each kernel family computes, once more in plain C and double precision: simple, slow, and the yardstick of the
+ * tests and of the self-test. One row or one token a call; rows hold `columns` elements, padding is the caller's. */
+
+#ifndef HADAL_OPS_REFERENCE_H
+#define HADAL_OPS_REFERENCE_H
+
+#include "ops/route.h"
+
+/* out[columns] = RMSNorm(in[columns]) * weight[columns]. */
+void reference_rms_norm(double *out, const float *in, const float *weight, size_t columns, double epsilon);
+
+/* out[2 * pairs]: the pairs (0,1), (2,3) ... of in rotated by position * frequencies[pair], times amplitude. */
+void reference_rope(double *out, const float *in, const double *frequencies, size_t pairs, int32_t position,
+                    double amplitude);
+
+/* A row of the latent cache: cache[pad(latent) + pad(rope)] from kv[latent + rope], padding zero. */
+void reference_latent(double *cache, const float *kv, const float *weight, size_t latent, size_t rope, double epsilon,
+                      const double *frequencies, int32_t position, double amplitude);
+
+/* ids[top_k] and weights[top_k] of one token, as route_choose. */
+void reference_route(int32_t *ids, double *weights, const float *logits, const float *bias, const route_dims *dims);
+
+/* offsets[experts + 1] and slots[slot_count], as dispatch_slots. */
+void reference_dispatch(int32_t *offsets, int32_t *slots, const int32_t *ids, size_t slot_count, size_t experts);
+
+/* out[columns] = silu(gate) * up. */
+void reference_swiglu(double *out, const float *gate, const float *up, size_t columns);
+
+/* out[columns] = x + sum over k of weights[k] * expert_out[k * stride ..] + shared; shared may be NULL. */
+void reference_moe_combine(double *out, const float *x, const float *expert_out, const float *weights,
+                           const float *shared, size_t columns, size_t stride, size_t top_k);
+
+#endif
