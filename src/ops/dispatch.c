@@ -18,5 +18,6 @@ hadal_status dispatch_slots(const dispatch_op *op, buffer *offsets, buffer *slot
         .bytes = (2 * (uint64_t)slot_count + experts + 1) * sizeof(int32_t),
         .operations = 2 * (uint64_t)slot_count * experts,
     };
-    return LAUNCH(op->list, shape, arg_buffer(offsets), arg_buffer(slots), arg_buffer(ids), arg_int((int64_t)slot_count));
+    return LAUNCH(op->list, shape, arg_buffer(offsets), arg_buffer(slots), arg_buffer(ids),
+                  arg_int((int64_t)slot_count));
 }

@@ -22,8 +22,8 @@ hadal_status latent_create(latent_op *op, hadal_device *device, const latent_dim
                       dims->cache == HADAL_KV_BF16 ? " -D CACHE_BF16" : " -D CACHE_F32");
 }
 
-hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight, const buffer *table,
-                          const buffer *positions, size_t tokens, double epsilon)
+hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
+                          const buffer *table, const buffer *positions, size_t tokens, double epsilon)
 {
     const latent_dims *dims = &op->dims;
     size_t width = (size_t)dims->latent + dims->rope;

@@ -60,8 +60,8 @@ hadal_status rope_create(rope_op *op, hadal_device *device, const rope_dims *dim
     return kernel_get(&op->queries, device, "rope", "rope_queries", "");
 }
 
-hadal_status rope_queries(const rope_op *op, buffer *query, const buffer *q, const buffer *table, const buffer *positions,
-                          size_t tokens, double scale)
+hadal_status rope_queries(const rope_op *op, buffer *query, const buffer *q, const buffer *table,
+                          const buffer *positions, size_t tokens, double scale)
 {
     const rope_dims *dims = &op->dims;
     size_t q_stride = round_up((size_t)dims->heads * (dims->nope + dims->rope), ROW_UNIT);

@@ -11,10 +11,11 @@ hadal_status route_create(route_op *op, hadal_device *device, const route_dims *
     hadal_status status;
     *op = (route_op){.dims = *dims, .group = device_shape_of(device)->group};
     if (dims->experts > ROUTE_MOST_EXPERTS)
-        return failure(HADAL_ERROR_ARGUMENT, "the model has %u experts a layer; at most %d are supported", dims->experts,
-                       ROUTE_MOST_EXPERTS);
-    TRY_OR(done, bytes_format(&options, " -D EXPERTS=%u -D EXPERT_GROUPS=%u -D TOP_GROUPS=%u -D TOP_K=%u%s", dims->experts,
-                              dims->groups, dims->top_groups, dims->top_k, dims->normalise ? " -D NORMALISE" : ""));
+        return failure(HADAL_ERROR_ARGUMENT, "the model has %u experts a layer; at most %d are supported",
+                       dims->experts, ROUTE_MOST_EXPERTS);
+    TRY_OR(done, bytes_format(&options, " -D EXPERTS=%u -D EXPERT_GROUPS=%u -D TOP_GROUPS=%u -D TOP_K=%u%s",
+                              dims->experts, dims->groups, dims->top_groups, dims->top_k,
+                              dims->normalise ? " -D NORMALISE" : ""));
     TRY_OR(done, kernel_get(&op->choose, device, "route", "route_choose", options.data));
 done:
     bytes_free(&options);

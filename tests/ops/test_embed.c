@@ -23,8 +23,9 @@ static void check_rows(hadal_device *device, dtype type, size_t rows, size_t col
     uint64_t random = rows + columns;
     size_t padded = round_up(columns, ROW_UNIT), scale_columns = divide_up(columns, BLOCK);
     unsigned char *values = random_values(&random, rows * columns, type);
-    float *scales = calloc(divide_up(rows, BLOCK) * scale_columns, sizeof *scales), *expected = calloc(columns, sizeof(float));
-    for (size_t i = 0; i < divide_up(rows, BLOCK) * scale_columns; i++)
+    size_t scale_count = divide_up(rows, BLOCK) * scale_columns;
+    float *scales = calloc(scale_count, sizeof *scales), *expected = calloc(columns, sizeof *expected);
+    for (size_t i = 0; i < scale_count; i++)
         scales[i] = 1.0f + test_random_float(&random) / 2;
     const matrix_source source = {type, values, type == DTYPE_F8_E4M3 ? scales : NULL, rows, columns, BLOCK, BLOCK};
     int32_t tokens[5] = {(int32_t)rows - 1, 0, (int32_t)rows / 2, 0, (int32_t)(rows / 3)};

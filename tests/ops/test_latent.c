@@ -25,7 +25,8 @@ static void cache_row(float *values, const void *content, size_t index, size_t r
 }
 
 /* Stores tokens at positions of a table of `capacity` rows; all other rows must stay as they were. */
-static void check_store(const latent_dims *dims, const int32_t *positions, size_t tokens, size_t capacity, double magnitude)
+static void check_store(const latent_dims *dims, const int32_t *positions, size_t tokens, size_t capacity,
+                        double magnitude)
 {
     uint64_t random = dims->latent * 100 + dims->rope;
     size_t padded = round_up(dims->latent, ROW_UNIT), row = padded + round_up(dims->rope, ROW_UNIT);
@@ -56,7 +57,8 @@ static void check_store(const latent_dims *dims, const int32_t *positions, size_
     assert_int_equal(untouched, capacity - tokens);
     for (size_t t = 0; t < tokens; t++) {
         cache_row(got, content, (size_t)positions[t], row, dims->cache);
-        reference_latent(expected, kv + t * kv_stride, weight, dims->latent, dims->rope, 1e-6, frequencies, positions[t], 1.0);
+        reference_latent(expected, kv + t * kv_stride, weight, dims->latent, dims->rope, 1e-6, frequencies,
+                         positions[t], 1.0);
         for (size_t i = 0; i < row; i++) /* bf16: half a unit in the last of 8 bits */
             if (!(fabs(got[i] - expected[i]) <= 4e-6 * (1 + magnitude) +
                       (dims->cache == HADAL_KV_BF16 ? fabs(expected[i]) * 0x1p-8 * 1.001 : 0)))

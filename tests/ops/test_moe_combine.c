@@ -11,20 +11,21 @@ static void check_combine(size_t tokens, size_t columns, size_t top_k, bool with
     uint64_t random = tokens * 31 + columns + top_k;
     size_t padded = round_up(columns, ROW_UNIT), count = tokens * padded;
     float *x = test_random_rows(&random, tokens, columns), *shared = test_random_rows(&random, tokens, columns);
-    float *expert_out = test_random_rows(&random, tokens * top_k, columns), *weights = calloc(tokens * top_k, sizeof *weights);
+    float *expert_out = test_random_rows(&random, tokens * top_k, columns);
+    float *weights = calloc(tokens * top_k, sizeof *weights);
     double *expected = calloc(count, sizeof *expected);
     for (size_t i = 0; i < tokens * top_k; i++)
         weights[i] = test_random_float(&random);
     for (size_t t = 0; t < tokens; t++)
-        reference_moe_combine(expected + t * padded, x + t * padded, expert_out + t * top_k * padded, weights + t * top_k,
-                              with_shared ? shared + t * padded : NULL, columns, padded, top_k);
+        reference_moe_combine(expected + t * padded, x + t * padded, expert_out + t * top_k * padded,
+                              weights + t * top_k, with_shared ? shared + t * padded : NULL, columns, padded, top_k);
     moe_combine_op op;
     CHECK_OK(moe_combine_create(&op, test_device()));
     buffer *x_buffer = test_buffer(x, count * sizeof *x), *shared_buffer = test_buffer(shared, count * sizeof *x);
     buffer *expert_buffer = test_buffer(expert_out, top_k * count * sizeof *x);
     buffer *weight_buffer = test_buffer(weights, tokens * top_k * sizeof *weights);
-    CHECK_OK(moe_combine(&op, x_buffer, expert_buffer, weight_buffer, with_shared ? shared_buffer : NULL, tokens, columns,
-                         top_k));
+    CHECK_OK(moe_combine(&op, x_buffer, expert_buffer, weight_buffer, with_shared ? shared_buffer : NULL, tokens,
+                         columns, top_k));
     float *got = test_read(x_buffer);
     CHECK_CLOSE(got, expected, count, 1e-6);
     for (size_t t = 0; t < tokens; t++)

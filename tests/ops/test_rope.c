@@ -16,7 +16,8 @@ static void fill_frequencies(double *frequencies, size_t pairs)
 }
 
 /* The largest difference from double precision over all values of one launch; padding must be zero. */
-static double queries_error(const rope_dims *dims, const int32_t *positions, size_t tokens, double amplitude, double scale)
+static double queries_error(const rope_dims *dims, const int32_t *positions, size_t tokens, double amplitude,
+                            double scale)
 {
     uint64_t random = dims->heads * 7 + dims->rope;
     size_t width = dims->nope + dims->rope, latent = round_up(dims->latent, ROW_UNIT);

@@ -47,7 +47,8 @@ static void check_against_reference(const route_dims *dims, const float *logits,
 static void check_random(const route_dims *dims, size_t tokens, float spread)
 {
     uint64_t random = dims->experts * 10 + dims->groups;
-    float *logits = test_random_rows(&random, tokens, dims->experts), *bias = test_random_rows(&random, 1, dims->experts);
+    float *logits = test_random_rows(&random, tokens, dims->experts);
+    float *bias = test_random_rows(&random, 1, dims->experts);
     for (size_t i = 0; i < tokens * round_up(dims->experts, ROW_UNIT); i++)
         logits[i] *= spread;
     check_against_reference(dims, logits, bias, tokens);
