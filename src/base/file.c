@@ -100,7 +100,15 @@ hadal_status file_read(byte_array *content, const char *path, size_t limit)
 bool file_exists(const char *path)
 {
     struct stat about;
-    return stat(path, &about) == 0;
+    return lstat(path, &about) == 0;
+}
+
+hadal_status file_check_directory(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return opening_failed(path);
+    return S_ISDIR(about.st_mode) ? HADAL_OK : failure(HADAL_ERROR_INPUT, "%s: is not a directory", path);
 }
 
 hadal_status file_join(char **path, const char *directory, const char *name)

@@ -26,8 +26,11 @@ void file_unmap(mapped_file *file);
  * than `limit` bytes; HADAL_ERROR_IO: reading failed. Released by bytes_free, empty after a failure. */
 HADAL_CHECKED hadal_status file_read(byte_array *content, const char *path, size_t limit);
 
-/* Whether something of that name is there (links are followed). */
+/* Whether something of that name is there, be it a link to nothing: opening that then says so. */
 bool file_exists(const char *path);
+
+/* HADAL_ERROR_INPUT unless the path leads to a directory. */
+HADAL_CHECKED hadal_status file_check_directory(const char *path);
 
 /* *path = "directory/name"; released by free(). */
 HADAL_CHECKED hadal_status file_join(char **path, const char *directory, const char *name);

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 
-/* Jansson quotes the text near an error, which may hold anything. */
+/* For texts that quote a file, such as jansson's messages. */
 static void replace_control_characters(char *text)
 {
     for (; *text; text++)
@@ -61,6 +61,7 @@ const char *json_excerpt(char excerpt[static JSON_EXCERPT_BYTES], const json_t *
     if (length > room)
         memcpy(excerpt + room - 3, "...", 3);
     excerpt[length < room ? length : room] = '\0';
+    replace_control_characters(excerpt); /* JSON escapes all but DEL */
     return excerpt;
 }
 

@@ -70,8 +70,8 @@ static hadal_status find(tensor_binder *binder, const tensor_view **found, const
     return HADAL_OK;
 }
 
-static hadal_status bind_vector(tensor_binder *binder, const tensor_view **vector, const char *prefix, const char *suffix,
-                                uint64_t length)
+static hadal_status bind_vector(tensor_binder *binder, const tensor_view **vector, const char *prefix,
+                                const char *suffix, uint64_t length)
 {
     tensor_name name = join(prefix, suffix);
     TRY(find(binder, vector, name.text, &length, 1));
@@ -85,8 +85,7 @@ static hadal_status bind_scale(tensor_binder *binder, matrix_view *matrix, const
 {
     const model_config *config = binder->config;
     if (!config->quantized)
-        return failure(HADAL_ERROR_DATA,
-                       "%s: tensor %s: dtype is F8_E4M3, but config.json has no quantization_config that says its blocks",
+        return failure(HADAL_ERROR_DATA, "%s: tensor %s: dtype is F8_E4M3, but config.json has no quantization_config",
                        matrix->weight->file, weight_name);
     matrix->block_rows = config->block_rows;
     matrix->block_columns = config->block_columns;
@@ -122,7 +121,8 @@ static hadal_status check_alike(const matrix_view *first, const matrix_view *oth
 {
     if (first->weight->type == other->weight->type)
         return HADAL_OK;
-    return failure(HADAL_ERROR_DATA, "%s: tensor %s: dtype is %s, expected %s as in %s: the experts of a layer are alike",
+    return failure(HADAL_ERROR_DATA,
+                   "%s: tensor %s: dtype is %s, expected %s as in %s: the experts of a layer are alike",
                    other->weight->file, other->weight->name, other->weight->dtype_text, first->weight->dtype_text,
                    first->weight->name);
 }

@@ -9,7 +9,8 @@
 #include "model/config.h"
 #include "weights/checkpoint.h"
 
-/* A matrix [rows, columns] and, when it is F8_E4M3, its scales F32 [ceil(rows/block_rows), ceil(columns/block_columns)]. */
+/* A matrix [rows, columns] and, when it is F8_E4M3, its scales: F32 [ceil(rows / block_rows),
+ * ceil(columns / block_columns)]. */
 typedef struct matrix_view {
     const tensor_view *weight;
     const tensor_view *scale; /* NULL unless weight is F8_E4M3; stored value * scale of its block = weight */

@@ -162,23 +162,21 @@ static hadal_status open_index(checkpoint *opened, const char *directory)
 
 static hadal_status open_files(checkpoint *opened, const char *directory)
 {
-    char *single;
-    TRY(file_join(&single, directory, "model.safetensors"));
-    if (file_exists(single)) {
-        opened->path = single;
+    TRY(file_check_directory(directory));
+    TRY(file_join(&opened->path, directory, "model.safetensors"));
+    if (file_exists(opened->path)) {
         char *path;
-        TRY(memory_copy_text(&path, single, strlen(single)));
+        TRY(memory_copy_text(&path, opened->path, strlen(opened->path)));
         TRY(add_file(opened, path));
         sort_tensors(opened);
         return HADAL_OK;
     }
-    free(single);
+    free(opened->path);
     TRY(file_join(&opened->path, directory, "model.safetensors.index.json"));
     if (file_exists(opened->path))
         return open_index(opened, directory);
-    if (!file_exists(directory))
-        return failure(HADAL_ERROR_INPUT, "%s: there is no such directory; expected a model's directory", directory);
-    return failure(HADAL_ERROR_INPUT, "%s: holds neither model.safetensors nor model.safetensors.index.json", directory);
+    return failure(HADAL_ERROR_INPUT, "%s: holds neither model.safetensors nor model.safetensors.index.json",
+                   directory);
 }
 
 hadal_status checkpoint_open(checkpoint **opened, const char *directory)

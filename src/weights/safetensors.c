@@ -88,7 +88,8 @@ static hadal_status parse_offsets(tensor_view *view, const json_t *entry, const 
     const json_t *first = json_array_get(offsets, 0), *second = json_array_get(offsets, 1);
     json_int_t begin = json_integer_value(first), end = json_integer_value(second);
     char excerpt[JSON_EXCERPT_BYTES];
-    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(second) || begin < 0 || end < begin)
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(second) || begin < 0 ||
+        end < begin)
         return failure(HADAL_ERROR_DATA, "%s: tensor %s: data_offsets is %s, expected [begin, end] with begin <= end",
                        view->file, view->name, json_excerpt(excerpt, offsets));
     if ((uint64_t)end > data->bytes)
@@ -109,7 +110,8 @@ static hadal_status check_bytes(const tensor_view *view, uint64_t elements)
     /* elements * bits / 8, without overflow: a partial byte cannot be stored */
     if (elements > UINT64_MAX / bits || elements * bits % 8 || elements * bits / 8 != view->bytes)
         return failure(HADAL_ERROR_DATA,
-                       "%s: tensor %s: %" PRIu64 " elements of %s do not fill the %" PRIu64 " bytes of its data_offsets",
+                       "%s: tensor %s: %" PRIu64 " elements of %s do not fill the %" PRIu64
+                       " bytes of its data_offsets",
                        view->file, view->name, elements, view->dtype_text, view->bytes);
     return HADAL_OK;
 }
@@ -170,7 +172,8 @@ static hadal_status check_tiling(tensor_view *views, size_t count, const data_re
     }
     if (covered != data->bytes)
         return failure(HADAL_ERROR_DATA,
-                       "%s: tensors end at byte %" PRIu64 " of the data, but the file holds %" PRIu64 ": the rest belongs to no tensor",
+                       "%s: tensors end at byte %" PRIu64 " of the data, but the file holds %" PRIu64
+                       ": the rest belongs to no tensor",
                        data->path, covered, data->bytes);
     return HADAL_OK;
 }

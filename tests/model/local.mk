@@ -4,3 +4,13 @@
 
 # Reference checkpoints, see its README.md: all of the directory.
 EXTRA_DIST += tests/model/data
+check_PROGRAMS += tests/model/test_bind tests/model/test_config
+TESTS += tests/model/test_bind tests/model/test_config
+tests_model_test_bind_SOURCES = tests/model/test_bind.c $(tests_weights_writer)
+tests_model_test_bind_LDADD = $(test_ldadd)
+tests_model_test_config_SOURCES = tests/model/test_config.c $(tests_weights_writer)
+tests_model_test_config_LDADD = $(test_ldadd)
+EXTRA_DIST += \
+	tests/model/data/deepseek-v3.2-exp.config.json \
+	tests/model/data/transformers-default.config.json \
+	tests/model/data/transformers-yarn.config.json
