@@ -138,7 +138,8 @@ static void an_empty_checkpoint_opens(void **state)
 
 static void a_directory_that_is_not_there_is_named(void **state)
 {
-    check_refused(path_in(*state, "nothing"), HADAL_ERROR_INPUT, "nothing: cannot be opened: No such file or directory");
+    check_refused(path_in(*state, "nothing"), HADAL_ERROR_INPUT,
+                  "nothing: cannot be opened: No such file or directory");
 }
 
 static void a_directory_without_weights_is_named(void **state)
