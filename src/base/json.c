@@ -50,17 +50,34 @@ const json_t *json_field(json_scope scope, const char *field)
     return json_is_null(value) ? NULL : value;
 }
 
+/* Receives JSON piece by piece; keeps what fits. (json_dumpb leaves gaps for the pieces that do not fit.) */
+typedef struct excerpt_writer {
+    char *text;
+    size_t used;
+    bool cut;
+} excerpt_writer;
+
+static int write_excerpt(const char *piece, size_t length, void *user)
+{
+    excerpt_writer *writer = user;
+    size_t room = JSON_EXCERPT_BYTES - 1 - writer->used;
+    writer->cut = length > room;
+    memcpy(writer->text + writer->used, piece, writer->cut ? room : length);
+    writer->used += writer->cut ? room : length;
+    return writer->cut ? -1 : 0;
+}
+
 const char *json_excerpt(char excerpt[static JSON_EXCERPT_BYTES], const json_t *value)
 {
     if (!value) {
         memcpy(excerpt, "missing", sizeof "missing");
         return excerpt;
     }
-    size_t room = JSON_EXCERPT_BYTES - 1;
-    size_t length = json_dumpb(value, excerpt, room, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
-    if (length > room)
-        memcpy(excerpt + room - 3, "...", 3);
-    excerpt[length < room ? length : room] = '\0';
+    excerpt_writer writer = {.text = excerpt};
+    json_dump_callback(value, write_excerpt, &writer, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
+    if (writer.cut)
+        memcpy(excerpt + writer.used - 3, "...", 3);
+    excerpt[writer.used] = '\0';
     replace_control_characters(excerpt); /* JSON escapes all but DEL */
     return excerpt;
 }

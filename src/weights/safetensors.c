@@ -207,9 +207,11 @@ hadal_status safetensors_parse(tensor_list *list, const mapped_file *file, const
         return failure(HADAL_ERROR_DATA, "%s: header claims %" PRIu64 " bytes, expected at most %" PRIu64, path, length,
                        header_bytes_limit);
     json_t *header;
-    TRY(json_parse(&header, (const char *)file->data + LENGTH_BYTES, (size_t)length, path));
+    hadal_status status = json_parse(&header, (const char *)file->data + LENGTH_BYTES, (size_t)length, "header");
+    if (status != HADAL_OK)
+        return failure_within(status, "%s", path);
     const data_region data = {path, file->data + LENGTH_BYTES + length, rest - length};
-    hadal_status status = parse_header(list, header, &data);
+    status = parse_header(list, header, &data);
     json_decref(header);
     return status;
 }

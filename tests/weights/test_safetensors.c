@@ -27,7 +27,7 @@ static const header_case header_cases[] = {
     {"a header that is no JSON is refused", "{\"a\":", 0, "bad JSON at byte"},
     {"an empty header is refused", "", 0, "bad JSON at byte"},
     {"a header that is an array is refused", "[]", 0, "expected an object"},
-    {"text behind the header's object is refused", "{} {}", 0, "bad JSON at byte 4"},
+    {"text behind the header's object is refused", "{} {}", 0, "x.safetensors: header: bad JSON at byte 4"},
     {"control characters near an error are not shown", "{\"a\": \x1b[31m}", 0, "bad JSON at byte"},
     {"a header that is not UTF-8 is refused", "{\"\xff\xfe\": 1}", 0, "unable to decode byte 0xff"},
     {"a name with DEL is refused", "{" ENTRY("\x7f", "F32", "[1]", "[0,4]") "}", 4, "tensor name \"?\" holds control"},
