@@ -99,8 +99,8 @@ static void amplitude_counts_once(void **state)
     check_queries(&(rope_dims){.heads = 3, .nope = 8, .rope = 32, .latent = 16}, 1.3, 1.0);
 }
 
-/* A query and a key that hold the same rope part: their product must depend on the distance of their positions alone,
- * which fails as soon as one of them pairs its dimensions differently. */
+/* A query and a key that hold the same rope part. Their product must depend on the distance of their positions alone,
+ * and at no distance it is the part's square: one of both fails as soon as the two pair their dimensions differently. */
 static void rope_pairs_of_query_and_key_are_the_same(void **state)
 {
     (void)state;
@@ -125,14 +125,19 @@ static void rope_pairs_of_query_and_key_are_the_same(void **state)
     CHECK_OK(rope_queries(&queries, query, in, table, at, TOKENS, 1.0));
     CHECK_OK(latent_store(&keys, cache, in, weight, table, at, TOKENS, 1e-6));
     float *q = test_read(query), key[STRIDE];
-    double products[2] = {0};
+    double near[2] = {0}, same[2] = {0}, square = 0;
     for (size_t i = 0; i < 2; i++) {
         CHECK_OK(buffer_read(cache, (size_t)positions[2 * i] * sizeof key, key, sizeof key));
-        for (size_t j = 16; j < STRIDE; j++)
-            products[i] += (double)q[(2 * i + 1) * STRIDE + j] * key[j];
+        for (size_t j = 16; j < STRIDE; j++) {
+            same[i] += (double)q[2 * i * STRIDE + j] * key[j];
+            near[i] += (double)q[(2 * i + 1) * STRIDE + j] * key[j];
+        }
     }
-    assert_true(fabs(products[0]) > 1e-2);
-    assert_true(fabs(products[0] - products[1]) < 1e-5);
+    for (size_t j = 16; j < STRIDE; j++)
+        square += (double)part[j] * part[j];
+    assert_true(fabs(near[0] - square) > 1e-2);
+    assert_true(fabs(near[0] - near[1]) < 1e-5);
+    assert_true(fabs(same[0] - square) < 1e-5 && fabs(same[1] - square) < 1e-5);
     buffer_free(table);
     buffer_free(in);
     buffer_free(weight);
