@@ -26,3 +26,5 @@ dist_kernels_DATA += \
 	cl/rope.cl \
 	cl/route.cl \
 	cl/swiglu.cl
+	cl/index_scores.cl \
+	cl/top_k.cl

@@ -10,7 +10,7 @@
 
 typedef struct top_k_op {
     kernel *select;
-    uint32_t group;
+    uint32_t group, vector;
 } top_k_op;
 
 /* Gets the kernels; they belong to the device. */
@@ -19,8 +19,8 @@ HADAL_CHECKED hadal_status top_k_create(top_k_op *op, hadal_device *device);
 /* For each row r of scores float32 [rows, stride], the step's token t = first_row + r: the min(k, positions[t] + 1)
  * positions s <= positions[t] of largest score, the lower position first among equals (-0 equals 0; NaN is below
  * -INFINITY). Writes them in ascending order to selected int32 [tokens, selected_stride] at row t, and how many they
- * are to counts int32 [tokens] at t. Every positions[t] of these rows is less than stride; k <= selected_stride, or
- * stride <= selected_stride. */
+ * are to counts int32 [tokens] at t. stride: a multiple of ROW_UNIT above every positions[t] of these rows;
+ * selected_stride: at least min(k, the largest positions[t] + 1). */
 HADAL_CHECKED hadal_status top_k(const top_k_op *op, buffer *selected, size_t selected_stride, buffer *counts,
                                  const buffer *scores, size_t stride, const buffer *positions, size_t first_row,
                                  size_t rows, size_t k);

@@ -58,3 +58,7 @@ check_PROGRAMS += tests/ops/test_swiglu
 tests_ops_test_swiglu_SOURCES = tests/ops/test_swiglu.c
 tests_ops_test_swiglu_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_swiglu
+check_PROGRAMS += tests/ops/test_top_k
+tests_ops_test_top_k_SOURCES = tests/ops/test_top_k.c
+tests_ops_test_top_k_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_top_k

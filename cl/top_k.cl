@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Exact choice of the k largest scores of each row: a radix select, one bit a pass, over integer keys in the order of
+ * the scores. One group of GROUP work-items a row. Most passes run over a short list in shared memory instead of the
+ * row: the maxima of `slots` interleaved parts give a bound that at least k scores reach, and what lies above it is
+ * hardly more than k scores, whatever the order of the row. Rows that defeat this are searched in place. */
+
+#include "group.clh"
+#include "vector.clh"
+
+/* Keys of the list; its passes are cheap, and it fits in local memory. */
+#if GROUP == 1
+#define LIST_SIZE 16384
+#else
+#define LIST_SIZE 4096
+#endif
+
+#define ABSENT INT_MIN          /* no score */
+#define LOWEST (INT_MIN + 1)    /* NaN */
+#define KEY_BITS 32
+
+#if VECTOR == 16
+#define LANE_NUMBERS ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#elif VECTOR == 8
+#define LANE_NUMBERS ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
+#else
+#define LANE_NUMBERS ((int4)(0, 1, 2, 3))
+#endif
+
+/* Integers in the order of floats; -0 is 0. */
+inline intv score_keys(floatv scores)
+{
+    intv bits = VECTOR_JOIN(as_int, VECTOR)(scores);
+    intv keys = bits ^ ((bits >> 31) & 0x7fffffff);
+    keys = select(keys, (intv)(0), keys == -1);
+    /* below -infinity or above infinity: NaN */
+    return select(keys, (intv)(LOWEST), as_uintv(keys) - 0x807fffffu > (uintv)(0xff000001u));
+}
+
+/* Keys i..i + VECTOR - 1 of a row of `count` scores. */
+inline intv row_keys(__global const float *row, int i, int count)
+{
+    intv keys = score_keys(vloadv(0, row + i));
+    return i + VECTOR <= count ? keys : select(keys, (intv)(ABSENT), LANE_NUMBERS + i >= count);
+}
+
+/* Sum of `value` over the group, in *cell, which was zero; every work-item gets it. */
+inline int group_count(int value, SHARED int *cell)
+{
+#if GROUP == 1
+    return value;
+#else
+    atomic_add(cell, value);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return *cell;
+#endif
+}
+
+inline int shared_next(SHARED int *cell)
+{
+#if GROUP == 1
+    return (*cell)++;
+#else
+    return atomic_inc(cell);
+#endif
+}
+
+/* How many of the vector of -1 (counted) and 0. */
+inline int count_lanes(intv counted)
+{
+    return (int)-vector_sum(convert_floatv(counted));
+}
+
+/* What is searched: the first `count` keys of the list, or of the row when list is null. */
+inline int count_from(SHARED const int *list, __global const float *row, int count, int threshold, SHARED int *cell)
+{
+    intv counted = (intv)(0);
+    if (list)
+        for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR)
+            counted += vloadv(0, list + i) >= threshold;
+    else
+        for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR)
+            counted += row_keys(row, i, count) >= threshold;
+    return group_count(count_lanes(counted), cell);
+}
+
+inline void clear_cells(SHARED int *cells)
+{
+    group_barrier();
+    for (int i = get_local_id(0); i <= KEY_BITS; i += GROUP)
+        cells[i] = 0;
+    group_barrier();
+}
+
+/* The choice: all keys above x, and the first y keys equal to x. At least k keys are there. */
+inline int2 search(SHARED const int *list, __global const float *row, int count, int k, SHARED int *cells)
+{
+    uint prefix = 0; /* of the k-th largest key, as unsigned */
+    clear_cells(cells);
+    for (int bit = KEY_BITS - 1; bit >= 0; bit--) {
+        uint trial = prefix | 1u << bit;
+        int reached = count_from(list, row, count, (int)(trial ^ 0x80000000u), cells + bit);
+        if (reached == k)
+            return (int2)((int)(trial ^ 0x80000000u) - 1, 0);
+        if (reached > k)
+            prefix = trial;
+    }
+    int threshold = (int)(prefix ^ 0x80000000u);
+    int above = threshold == INT_MAX ? 0 : count_from(list, row, count, threshold + 1, cells + KEY_BITS);
+    return (int2)(threshold, k - above);
+}
+
+/* list[slots] = the largest keys of interleaved parts of the row; slots a multiple of GROUP * VECTOR. */
+inline void list_maxima(SHARED int *list, int slots, __global const float *row, int count)
+{
+    for (int slot = (int)get_local_id(0) * VECTOR; slot < slots; slot += GROUP * VECTOR) {
+        intv largest = (intv)(ABSENT);
+        for (int i = slot; i < count; i += slots)
+            largest = max(largest, row_keys(row, i, count));
+        vstorev(largest, 0, list + slot);
+    }
+    group_barrier();
+}
+
+/* Appends the row's keys above `bound` in any order while there is room; returns how many there are. */
+inline int list_above(SHARED int *list, __global const float *row, int count, int bound, SHARED int *cells)
+{
+    clear_cells(cells);
+    for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR) {
+        intv keys = row_keys(row, i, count);
+        if (!any(keys > bound))
+            continue;
+        int each[VECTOR];
+        vstorev(keys, 0, each);
+        for (int j = 0; j < VECTOR; j++)
+            if (each[j] > bound) {
+                int at = shared_next(cells);
+                if (at < LIST_SIZE)
+                    list[at] = each[j];
+            }
+    }
+    group_barrier();
+    int above = cells[0];
+    for (int i = above + (int)get_local_id(0); i < (above + VECTOR - 1) / VECTOR * VECTOR && i < LIST_SIZE; i += GROUP)
+        list[i] = ABSENT;
+    group_barrier();
+    return above;
+}
+
+inline int2 choose(SHARED int *list, __global const float *row, int count, int k, int slots, SHARED int *cells)
+{
+    if (count <= LIST_SIZE && count < 4 * slots) {
+        for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR)
+            vstorev(row_keys(row, i, count), 0, list + i);
+        group_barrier();
+        return search(list, row, count, k, cells);
+    }
+    if (slots == 0)
+        return search(0, row, count, k, cells);
+    list_maxima(list, slots, row, count);
+    int2 bound = search(list, row, slots, k, cells);
+    group_barrier();
+    int above = list_above(list, row, count, bound.x, cells);
+    if (above < k)
+        return (int2)(bound.x, k - above);
+    if (above > LIST_SIZE)
+        return search(0, row, count, k, cells);
+    int2 choice = search(list, row, above, k, cells);
+    return (int2)(max(choice.x, bound.x), choice.y);
+}
+
+#if GROUP == 1
+
+/* Writes the chosen positions in ascending order. */
+inline void write_chosen(__global int *selected, SHARED int *list, __global const float *row, int count, int2 choice,
+                         SHARED int2 *scratch)
+{
+    int threshold = choice.x, ties = choice.y, written = 0;
+    for (int i = 0; i < count; i += VECTOR) {
+        intv keys = row_keys(row, i, count);
+        if (!any(keys > (ties ? threshold - 1 : threshold)))
+            continue;
+        int each[VECTOR];
+        vstorev(keys, 0, each);
+        for (int j = 0; j < VECTOR; j++)
+            if (each[j] > threshold || (each[j] == threshold && ties-- > 0))
+                selected[written++] = i + j;
+        ties = max(ties, 0);
+    }
+}
+
+#else
+
+/* Sums over all work-items before this one. */
+inline int2 sum_before(int2 value, __local int2 *scratch)
+{
+    int me = get_local_id(0);
+    int2 sum = value;
+    for (int distance = 1; distance < GROUP; distance *= 2) {
+        scratch[me] = sum;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (me >= distance)
+            sum += scratch[me - distance];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return sum - value;
+}
+
+/* Writes the chosen positions in ascending order: the list counts the keys above the threshold (low 16 bits) and equal
+ * to it (high 16 bits) in each of LIST_SIZE chunks of the row; then each work-item knows where its chunks' go. */
+inline void write_chosen(__global int *selected, __local int *list, __global const float *row, int count, int2 choice,
+                         __local int2 *scratch)
+{
+    enum { CHUNKS = LIST_SIZE / GROUP }; /* of a work-item */
+    int me = get_local_id(0), threshold = choice.x, ties = choice.y;
+    int limit = ties ? threshold - 1 : threshold;
+    int chunk = (count + LIST_SIZE * VECTOR - 1) / (LIST_SIZE * VECTOR) * VECTOR;
+    for (int i = me; i < LIST_SIZE; i += GROUP)
+        list[i] = 0;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = me * VECTOR; i < count; i += GROUP * VECTOR) {
+        intv keys = row_keys(row, i, count);
+        if (any(keys > limit))
+            atomic_add(list + i / chunk, count_lanes(keys > threshold) | count_lanes(keys == threshold) << 16);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    int2 here = (int2)(0);
+    for (int i = me * CHUNKS; i < (me + 1) * CHUNKS; i++)
+        here += (int2)(list[i] & 0xffff, (int)((uint)list[i] >> 16));
+    int2 before = sum_before(here, scratch);
+    int written = before.x + min(before.y, ties);
+    ties = max(ties - before.y, 0);
+    for (int i = me * CHUNKS; i < (me + 1) * CHUNKS; i++) {
+        if ((list[i] & 0xffff) == 0 && (list[i] == 0 || ties == 0))
+            continue;
+        for (int s = i * chunk; s < min((i + 1) * chunk, count); s++) {
+            int key = score_keys((floatv)(row[s])).x;
+            if (key > threshold || (key == threshold && ties-- > 0))
+                selected[written++] = s;
+            ties = max(ties, 0);
+        }
+    }
+}
+
+#endif
+
+/* Row t = first_row + r of selected [T, selected_stride] gets the positions of the min(k, positions[t] + 1) largest of
+ * scores[r, 0..positions[t]] in ascending order, the lower position first among equals; counts[t] says how many.
+ * scores [rows, stride]; slots: a multiple of GROUP * VECTOR that is at least 2 k and at most LIST_SIZE, or 0. */
+__kernel void top_k(__global int *selected, int selected_stride, __global int *counts, __global const float *scores,
+                    int stride, __global const int *positions, int first_row, int k, int slots)
+{
+    SHARED int list[LIST_SIZE];
+    SHARED int cells[KEY_BITS + 1];
+    SHARED int2 scratch[GROUP];
+    size_t row = get_group_id(0), token = first_row + row;
+    int count = positions[token] + 1;
+    scores += row * stride;
+    selected += token * selected_stride;
+    if (get_local_id(0) == 0)
+        counts[token] = min(count, k);
+    if (count <= k) {
+        for (int i = get_local_id(0); i < count; i += GROUP)
+            selected[i] = i;
+        return;
+    }
+    int2 choice = choose(list, scores, count, k, slots, cells);
+    group_barrier();
+    write_chosen(selected, list, scores, count, choice, scratch);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/top_k.h"
+
+#include "tests/ops/device.h"
+
+typedef struct scored {
+    float score;
+    int32_t position;
+} scored;
+
+static int compare_scored(const void *left, const void *right)
+{
+    const scored *a = left, *b = right;
+    bool a_nan = isnan(a->score), b_nan = isnan(b->score);
+    if (a_nan != b_nan)
+        return a_nan ? 1 : -1;
+    if (!a_nan && a->score != b->score)
+        return a->score > b->score ? -1 : 1;
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+static int compare_positions(const void *left, const void *right)
+{
+    const int32_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+/* By a stable sort of the whole row. */
+static size_t reference_top_k(int32_t *selected, const float *scores, size_t count, size_t k)
+{
+    scored *row = malloc(count * sizeof *row);
+    assert_non_null(row);
+    for (size_t i = 0; i < count; i++)
+        row[i] = (scored){scores[i], (int32_t)i};
+    qsort(row, count, sizeof *row, compare_scored);
+    size_t chosen = min_size(k, count);
+    for (size_t i = 0; i < chosen; i++)
+        selected[i] = row[i].position;
+    qsort(selected, chosen, sizeof *selected, compare_positions);
+    free(row);
+    return chosen;
+}
+
+/* Rows first_row..first_row + rows - 1 of `tokens`, against the sort. Scores past a row's position are huge: whoever
+ * looks at the future selects it. */
+static void check_top_k(const float *scores, size_t stride, const int32_t *positions, size_t tokens, size_t first_row,
+                        size_t rows, size_t k)
+{
+    size_t selected_stride = min_size(k, stride) + 3;
+    float *visible = malloc(rows * stride * sizeof *visible);
+    int32_t *expected = malloc(stride * sizeof *expected);
+    assert_non_null(visible);
+    assert_non_null(expected);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t s = 0; s < stride; s++)
+            visible[row * stride + s] = s <= (size_t)positions[first_row + row] ? scores[row * stride + s] : 3e38f;
+    top_k_op op;
+    CHECK_OK(top_k_create(&op, test_device()));
+    buffer *score_buffer = test_buffer(visible, rows * stride * sizeof *visible);
+    buffer *position_buffer = test_buffer(positions, tokens * sizeof *positions);
+    buffer *selected = test_poisoned_buffer(tokens * selected_stride * sizeof(int32_t));
+    buffer *counts = test_poisoned_buffer(tokens * sizeof(int32_t));
+    CHECK_OK(top_k(&op, selected, selected_stride, counts, score_buffer, stride, position_buffer, first_row, rows, k));
+    int32_t *got = test_read(selected), *got_counts = test_read(counts);
+    for (size_t token = 0; token < tokens; token++) {
+        size_t chosen = 0;
+        if (token >= first_row && token < first_row + rows) {
+            chosen = reference_top_k(expected, visible + (token - first_row) * stride, (size_t)positions[token] + 1, k);
+            assert_int_equal(got_counts[token], chosen);
+            if (memcmp(got + token * selected_stride, expected, chosen * sizeof *expected) != 0)
+                fail_msg("wrong selection: k %zu of %d scores", k, positions[token] + 1);
+        }
+        for (size_t i = chosen; i < selected_stride; i++)
+            assert_int_equal(got[token * selected_stride + i], -1); /* untouched */
+    }
+    buffer_free(score_buffer), buffer_free(position_buffer), buffer_free(selected), buffer_free(counts);
+    free(visible), free(expected), free(got), free(got_counts);
+}
+
+/* One row of `count` scores. */
+static void check_row(const float *scores, size_t count, size_t k)
+{
+    size_t stride = round_up(count, ROW_UNIT);
+    float *row = calloc(stride, sizeof *row);
+    assert_non_null(row);
+    memcpy(row, scores, count * sizeof *row);
+    const int32_t position = (int32_t)count - 1;
+    check_top_k(row, stride, &position, 1, 0, 1, k);
+    free(row);
+}
+
+/* Scores of many kinds, at index i of a row of `count`. */
+typedef enum pattern { RANDOM, EQUAL, TWO_VALUES, ASCENDING, DESCENDING, RELU, FEW_VALUES, SIGNED_ZEROS, PERIODIC, PATTERNS } pattern;
+
+static float pattern_score(pattern kind, size_t i, size_t count, uint64_t *random)
+{
+    float value = test_random_float(random);
+    switch (kind) {
+    case EQUAL:
+        return -2.5f;
+    case TWO_VALUES:
+        return value > 0.5f ? 1.0f : -1.0f;
+    case ASCENDING:
+        return (float)i - 50.0f;
+    case DESCENDING:
+        return (float)count - (float)i;
+    case RELU: /* a plateau of exact zeros, few above it, none below */
+        return value > 0.9f ? value : 0.0f;
+    case FEW_VALUES:
+        return floorf(value * 4);
+    case SIGNED_ZEROS:
+        return value > 0.99f ? value : value < -0.99f ? value : value > 0 ? 0.0f : -0.0f;
+    case PERIODIC: /* the largest all in the same parts of a row that is split by a power of two */
+        return i % 1024 < 16 ? 1.0f + value * 0.1f : value * 0.1f;
+    default:
+        return value * 1e3f;
+    }
+}
+
+static float *pattern_row(pattern kind, size_t count, uint64_t *random)
+{
+    float *row = calloc(round_up(count, ROW_UNIT), sizeof *row);
+    assert_non_null(row);
+    for (size_t i = 0; i < count; i++)
+        row[i] = pattern_score(kind, i, count, random);
+    return row;
+}
+
+/* All sizes 1..200 in one launch a pattern and k: token t sees t + 1 scores. */
+static void every_small_size_agrees_with_a_sort(void **state)
+{
+    (void)state;
+    enum { TOKENS = 200, STRIDE = 208 };
+    static const size_t ks[] = {1, 2, 3, 7, 16, 63, 64, 65, 150, 199, 200, 1000};
+    uint64_t random = 1;
+    int32_t positions[TOKENS];
+    float *scores = calloc((size_t)TOKENS * STRIDE, sizeof *scores);
+    for (size_t kind = 0; kind < PATTERNS; kind++) {
+        for (size_t token = 0; token < TOKENS; token++) {
+            positions[token] = (int32_t)token;
+            for (size_t s = 0; s < STRIDE; s++)
+                scores[token * STRIDE + s] = pattern_score((pattern)kind, s, token + 1, &random);
+        }
+        for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
+            check_top_k(scores, STRIDE, positions, TOKENS, 0, TOKENS, ks[i]);
+    }
+    free(scores);
+}
+
+static void long_rows_of_every_pattern_agree_with_a_sort(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1023, 20000, 131072};
+    static const size_t ks[] = {1, 256, 2048, 9000};
+    uint64_t random = 2;
+    for (size_t kind = 0; kind < PATTERNS; kind++)
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+            float *row = pattern_row((pattern)kind, counts[i], &random);
+            for (size_t j = 0; j < sizeof ks / sizeof *ks; j++)
+                check_row(row, counts[i], ks[j]);
+            free(row);
+        }
+}
+
+static void boundaries_inside_a_plateau_take_the_lower_positions(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    float *row = calloc(COUNT, sizeof *row);
+    for (size_t i = 0; i < COUNT; i++)
+        row[i] = i % 10 == 9 ? 2.0f : i % 3 == 0 ? 1.0f : -1.0f;
+    for (size_t k = 498; k <= 503; k++) /* 500 twos, then ones */
+        check_row(row, COUNT, k);
+    check_row(row, COUNT, 2000);
+    check_row(row, COUNT, 2001);
+    check_row(row, COUNT, COUNT - 1);
+    free(row);
+}
+
+static void minus_infinity_is_selected_last_and_nan_after_it(void **state)
+{
+    (void)state;
+    float row[64];
+    for (size_t i = 0; i < 64; i++)
+        row[i] = i % 4 == 0 ? -INFINITY : i % 4 == 1 ? NAN : i % 8 == 2 ? -NAN : (float)i;
+    row[7] = INFINITY;
+    for (size_t k = 1; k <= 64; k++)
+        check_row(row, 64, k);
+    for (size_t i = 0; i < 64; i++)
+        row[i] = -INFINITY;
+    check_row(row, 64, 5);
+}
+
+/* Rows of a chunk in the middle of a step, each with its own position, in no order. */
+static void a_query_never_selects_the_future(void **state)
+{
+    (void)state;
+    static const int32_t positions[] = {700, 3, 699, 0, 17, 16, 15, 512, 100, 701};
+    uint64_t random = 5;
+    float *scores = test_random_rows(&random, 10, 702);
+    for (size_t k = 1; k <= 512; k *= 8) {
+        check_top_k(scores, round_up(702, ROW_UNIT), positions, 10, 0, 10, k);
+        check_top_k(scores, round_up(702, ROW_UNIT), positions, 10, 3, 5, k);
+    }
+    free(scores);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_small_size_agrees_with_a_sort),
+        cmocka_unit_test(long_rows_of_every_pattern_agree_with_a_sort),
+        cmocka_unit_test(boundaries_inside_a_plateau_take_the_lower_positions),
+        cmocka_unit_test(minus_infinity_is_selected_last_and_nan_after_it),
+        cmocka_unit_test(a_query_never_selects_the_future),
+    };
+    TEST_ON_SHAPES(tests);
+}
