@@ -25,7 +25,7 @@ AM_TESTS_ENVIRONMENT = \
 	SANITIZE_CFLAGS='$(SANITIZE_CFLAGS)'; export SANITIZE_CFLAGS; \
 	ASAN_OPTIONS='allocator_may_return_null=1'; export ASAN_OPTIONS; \
 	LSAN_OPTIONS='print_suppressions=0:suppressions="$(abs_top_srcdir)/tests/lsan.supp"'; export LSAN_OPTIONS; \
-	unset HADAL_DEVICE NO_COLOR; \
+	unset NO_COLOR; \
 	mkdir -p "$$POCL_CACHE_DIR";
 
 EXTRA_DIST += tests/lsan.supp
