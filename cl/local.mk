@@ -13,6 +13,7 @@ dist_kernels_DATA = \
 dist_kernels_DATA += \
 	cl/absorb.cl \
 	cl/linear.cl
+	cl/attend.cl \
 	cl/group.clh \
 	cl/index.clh \
 	cl/index_rotate.cl \

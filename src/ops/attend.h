@@ -20,9 +20,9 @@ typedef struct attend_dims {
 typedef struct attend_op {
     attend_dims dims;
     kernel *attend, *combine;
-    uint32_t head_block; /* heads of a work-group, which share each key that it reads */
+    uint32_t head_block; /* heads of a work-group, which share each row that it reads */
+    uint32_t key_tile;   /* cached rows that a work-group handles at once */
     uint32_t group;
-    bool cpu;
 } attend_op;
 
 /* Gets the kernels; they belong to the device. */

@@ -6,7 +6,7 @@ libinternal_la_SOURCES += \
 	src/ops/norm.c src/ops/norm.h
 
 libinternal_la_SOURCES += \
-	src/ops/attend.h \
+	src/ops/attend.c src/ops/attend.h \
 	src/ops/index_rotate.c src/ops/index_rotate.h \
 	src/ops/index_scores.c src/ops/index_scores.h \
 	src/ops/top_k.c src/ops/top_k.h

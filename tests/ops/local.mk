@@ -62,3 +62,8 @@ check_PROGRAMS += tests/ops/test_top_k
 tests_ops_test_top_k_SOURCES = tests/ops/test_top_k.c
 tests_ops_test_top_k_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_top_k
+
+check_PROGRAMS += tests/ops/test_attend
+tests_ops_test_attend_SOURCES = tests/ops/test_attend.c
+tests_ops_test_attend_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_attend
