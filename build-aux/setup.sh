@@ -88,6 +88,9 @@ LIBRARIES
 }
 
 need_to_build() {
+    need gawk gawk have awk
+    need diffutils diffutils have cmp
+    need findutils findutils have find
     need 'gcc libc6-dev' 'gcc glibc-devel' compiler_works
     need make make have make
     need autoconf autoconf have autoreconf

@@ -10,7 +10,7 @@ tree="$work/new clone"
 mkdir -p "$tree/build-aux" "$work/bin"
 cp "$top_srcdir/start" "$top_srcdir/check" "$top_srcdir/configure.ac" "$tree"
 cp "$top_srcdir/build-aux/setup.sh" "$tree/build-aux"
-for tool in cat dirname env grep ls sed; do
+for tool in awk cat cmp dirname env find grep ls sed; do
     ln -s "$(command -v $tool)" "$work/bin/$tool"
 done
 
