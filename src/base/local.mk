@@ -4,6 +4,7 @@
 libinternal_la_SOURCES += \
 	src/base/memory.c src/base/memory.h \
 	src/base/paths.c src/base/paths.h \
+	src/base/random.h \
 	src/base/status.c src/base/status.h \
 	src/base/version.c
 

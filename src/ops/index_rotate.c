@@ -12,8 +12,9 @@ hadal_status index_options(byte_array *options, const index_dims *dims)
 {
     static const char *const elements[] = {
         [HADAL_INDEX_INT8] = "INDEX_INT8", [HADAL_INDEX_FP8] = "INDEX_FP8", [HADAL_INDEX_F32] = "INDEX_F32"};
+    bool powers = dims->type == HADAL_INDEX_FP8 && dims->scale_ue8m0;
     return bytes_format(options, " -D HEADS=%u -D DIM=%u -D ROPE=%u -D %s%s", dims->heads, dims->dim, dims->rope,
-                        elements[dims->type], dims->scale_ue8m0 ? " -D SCALE_UE8M0" : "");
+                        elements[dims->type], powers ? " -D SCALE_UE8M0" : "");
 }
 
 hadal_status index_rotate_create(index_rotate_op *op, hadal_device *device, const index_dims *dims)

@@ -17,8 +17,13 @@ libinternal_la_SOURCES += \
 	src/ops/latent.c src/ops/latent.h \
 	src/ops/moe_combine.c src/ops/moe_combine.h \
 	src/ops/reference.c src/ops/reference.h \
+	src/ops/reference_indexer.c src/ops/reference_indexer.h \
 	src/ops/rope.c src/ops/rope.h \
 	src/ops/route.c src/ops/route.h \
+	src/ops/self_test.c src/ops/self_test.h \
+	src/ops/self_test_indexer.c \
+	src/ops/self_test_layers.c \
+	src/ops/self_test_linear.c \
 	src/ops/swiglu.c src/ops/swiglu.h
 
 libinternal_la_SOURCES += \

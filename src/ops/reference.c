@@ -8,6 +8,16 @@
 
 #include "base/memory.h"
 
+double reference_error(const float *got, const double *expected, size_t count)
+{
+    double difference = 0, magnitude = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += ((double)got[i] - expected[i]) * ((double)got[i] - expected[i]);
+        magnitude += expected[i] * expected[i];
+    }
+    return magnitude > 0 ? sqrt(difference / magnitude) : sqrt(difference);
+}
+
 void reference_rms_norm(double *out, const float *in, const float *weight, size_t columns, double epsilon)
 {
     double squares = 0;
@@ -15,6 +25,12 @@ void reference_rms_norm(double *out, const float *in, const float *weight, size_
         squares += (double)in[i] * in[i];
     for (size_t i = 0; i < columns; i++)
         out[i] = in[i] / sqrt(squares / (double)columns + epsilon) * weight[i];
+}
+
+void reference_frequencies(double *frequencies, size_t pairs)
+{
+    for (size_t i = 0; i < pairs; i++)
+        frequencies[i] = pow(10000, -(double)i / (double)pairs);
 }
 
 void reference_rope(double *out, const float *in, const double *frequencies, size_t pairs, int32_t position,
@@ -125,4 +141,12 @@ void reference_moe_combine(double *out, const float *x, const float *expert_out,
         for (size_t k = 0; k < top_k; k++)
             out[i] += (double)weights[k] * expert_out[k * stride + i];
     }
+}
+
+double reference_dot(const float *in, const double *weight, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += in[i] * weight[i];
+    return sum;
 }

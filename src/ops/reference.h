@@ -9,8 +9,14 @@
 
 #include "ops/route.h"
 
+/* ||got - expected|| / ||expected|| over count values; NaN when got holds one. */
+double reference_error(const float *got, const double *expected, size_t count);
+
 /* out[columns] = RMSNorm(in[columns]) * weight[columns]. */
 void reference_rms_norm(double *out, const float *in, const float *weight, size_t columns, double epsilon);
+
+/* frequencies[pairs] of plain RoPE, theta 10000: what tests rotate by. */
+void reference_frequencies(double *frequencies, size_t pairs);
 
 /* out[2 * pairs]: the pairs (0,1), (2,3) ... of in rotated by position * frequencies[pair], times amplitude. */
 void reference_rope(double *out, const float *in, const double *frequencies, size_t pairs, int32_t position,
@@ -32,5 +38,8 @@ void reference_swiglu(double *out, const float *gate, const float *up, size_t co
 /* out[columns] = x + sum over k of weights[k] * expert_out[k * stride ..] + shared; shared may be NULL. */
 void reference_moe_combine(double *out, const float *x, const float *expert_out, const float *weights,
                            const float *shared, size_t columns, size_t stride, size_t top_k);
+
+/* The product of count activations and weights: an element of a linear layer's output. */
+double reference_dot(const float *in, const double *weight, size_t count);
 
 #endif

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "device/device.h"
+#include "ops/reference.h"
 #include "tests/check.h"
 
 /* The device that the tests of this round run on. */
@@ -50,19 +52,15 @@ static inline void test_open_device(const device_shape *shape)
         return failed_ != 0;                                                           \
     } while (0)
 
-/* splitmix64 (Steele, Lea, Flood 2014): the same numbers on every machine. */
 static inline uint64_t test_random(uint64_t *state)
 {
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return random_bits(state);
 }
 
 /* Uniform in [-1, 1). */
 static inline float test_random_float(uint64_t *state)
 {
-    return (float)(test_random(state) >> 40) * 0x1p-23f - 1.0f;
+    return random_float(state);
 }
 
 /* values[rows, columns] in rows of round_up(columns, ROW_UNIT) floats: random, with zero padding. Freed with free(). */
@@ -107,21 +105,10 @@ static inline void *test_read(const buffer *source)
     return data;
 }
 
-/* ||got - expected|| / ||expected|| over count values; NaN when got holds one. */
-static inline double test_relative_error(const float *got, const double *expected, size_t count)
-{
-    double difference = 0, magnitude = 0;
-    for (size_t i = 0; i < count; i++) {
-        difference += ((double)got[i] - expected[i]) * ((double)got[i] - expected[i]);
-        magnitude += expected[i] * expected[i];
-    }
-    return magnitude > 0 ? sqrt(difference / magnitude) : sqrt(difference);
-}
-
 /* Fails unless the error is at most the tolerance (NaN fails). */
 #define CHECK_CLOSE(got, expected, count, tolerance)                                                        \
     do {                                                                                                    \
-        double error_ = test_relative_error((got), (expected), (count));                                    \
+        double error_ = reference_error((got), (expected), (count));                                    \
         if (!(error_ <= (tolerance)))                                                                       \
             fail_msg("%s differs from %s: relative error %g > %g", #got, #expected, error_, (double)(tolerance)); \
     } while (0)

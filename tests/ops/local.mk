@@ -12,7 +12,6 @@ check_PROGRAMS += tests/ops/test_linear
 tests_ops_test_linear_SOURCES = tests/ops/test_linear.c
 tests_ops_test_linear_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_linear
-EXTRA_DIST += tests/ops/indexer.h
 
 check_PROGRAMS += tests/ops/test_index_rotate
 tests_ops_test_index_rotate_SOURCES = tests/ops/test_index_rotate.c
@@ -67,3 +66,7 @@ check_PROGRAMS += tests/ops/test_attend
 tests_ops_test_attend_SOURCES = tests/ops/test_attend.c
 tests_ops_test_attend_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_attend
+check_PROGRAMS += tests/ops/test_self_test
+tests_ops_test_self_test_SOURCES = tests/ops/test_self_test.c
+tests_ops_test_self_test_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_self_test

@@ -3,7 +3,8 @@
 
 #include "ops/index_scores.h"
 
-#include "tests/ops/indexer.h"
+#include "ops/reference_indexer.h"
+#include "tests/ops/device.h"
 
 static const hadal_index_cache types[] = {HADAL_INDEX_INT8, HADAL_INDEX_FP8, HADAL_INDEX_F32};
 
@@ -22,21 +23,6 @@ static void *random_elements(uint64_t *random, hadal_index_cache type, size_t ro
                                                                   : (uint8_t)((byte & 127) == 127 ? 0x3a : byte);
         }
     return elements;
-}
-
-static double reference_score(const index_dims *dims, const void *queries, const float *weights, const void *cache,
-                              size_t token, size_t s)
-{
-    size_t stride = round_up(dims->dim, ROW_UNIT);
-    double score = 0;
-    for (size_t head = 0; head < dims->heads; head++) {
-        double dot = 0;
-        for (size_t i = 0; i < dims->dim; i++)
-            dot += reference_element(dims->type, queries, (token * dims->heads + head) * stride + i) *
-                   reference_element(dims->type, cache, s * stride + i);
-        score += dot > 0 ? (double)weights[token * round_up(dims->heads, ROW_UNIT) + head] * dot : 0;
-    }
-    return score;
 }
 
 /* Scores of rows first_row.. of tokens whose positions end at keys - 1, against the formula. */
@@ -69,7 +55,7 @@ static void check_scores(const index_dims *dims, size_t tokens, size_t first_row
     for (size_t row = 0; row < rows; row++) {
         size_t visible = (size_t)positions[first_row + row] + 1;
         for (size_t s = 0; s < visible; s++)
-            expected[s] = reference_score(dims, queries, weights, cache, first_row + row, s) * (double)scales[s];
+            expected[s] = reference_index_score(dims, queries, weights, cache, first_row + row, s) * (double)scales[s];
         CHECK_CLOSE(got + row * score_stride, expected, visible, 2e-6);
         for (size_t s = visible; s < keys; s++)
             assert_true(isinf(got[row * score_stride + s]) && got[row * score_stride + s] < 0);

@@ -6,22 +6,13 @@
 #include "ops/reference.h"
 #include "ops/rope.h"
 #include "tests/ops/device.h"
-
-static float bf16_value(uint16_t stored)
-{
-    uint32_t bits = (uint32_t)stored << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+#include "weights/dtype.h"
 
 /* Row `index` of a cache's content as floats. */
 static void cache_row(float *values, const void *content, size_t index, size_t row, hadal_kv_cache type)
 {
-    const uint16_t *halves = (const uint16_t *)content + index * row;
-    const float *floats = (const float *)content + index * row;
-    for (size_t i = 0; i < row; i++)
-        values[i] = type == HADAL_KV_BF16 ? bf16_value(halves[i]) : floats[i];
+    dtype stored = type == HADAL_KV_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    dtype_decode(values, (const char *)content + index * row * dtype_bytes(stored), row, stored);
 }
 
 /* Stores tokens at positions of a table of `capacity` rows; all other rows must stay as they were. */
@@ -37,8 +28,7 @@ static void check_store(const latent_dims *dims, const int32_t *positions, size_
     double *expected = calloc(row, sizeof *expected), *frequencies = calloc(dims->rope / 2, sizeof *frequencies);
     for (size_t i = 0; i < tokens * kv_stride; i++)
         kv[i] *= (float)magnitude;
-    for (size_t i = 0; i < dims->rope / 2; i++)
-        frequencies[i] = pow(10000, -2.0 * (double)i / dims->rope);
+    reference_frequencies(frequencies, dims->rope / 2);
     latent_op op;
     buffer *table;
     CHECK_OK(latent_create(&op, test_device(), dims));

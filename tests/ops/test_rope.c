@@ -9,12 +9,6 @@
 
 enum { MOST_POSITIONS = 163840 };
 
-static void fill_frequencies(double *frequencies, size_t pairs)
-{
-    for (size_t i = 0; i < pairs; i++)
-        frequencies[i] = pow(10000, -(double)i / (double)pairs);
-}
-
 /* The largest difference from double precision over all values of one launch; padding must be zero. */
 static double queries_error(const rope_dims *dims, const int32_t *positions, size_t tokens, double amplitude,
                             double scale)
@@ -24,7 +18,7 @@ static double queries_error(const rope_dims *dims, const int32_t *positions, siz
     size_t q_stride = round_up(dims->heads * width, ROW_UNIT), row = latent + round_up(dims->rope, ROW_UNIT);
     float *q = test_random_rows(&random, tokens, dims->heads * width);
     double *frequencies = calloc(dims->rope / 2, sizeof *frequencies), *expected = calloc(row, sizeof *expected);
-    fill_frequencies(frequencies, dims->rope / 2);
+    reference_frequencies(frequencies, dims->rope / 2);
     rope_op op;
     CHECK_OK(rope_create(&op, test_device(), dims));
     buffer *table;
@@ -100,7 +94,7 @@ static void amplitude_counts_once(void **state)
 }
 
 /* A query and a key that hold the same rope part. Their product must depend on the distance of their positions alone,
- * and at no distance it is the part's square: one of both fails as soon as the two pair their dimensions differently. */
+ * and at no distance it is the part's square: one of both fails as soon as they pair their dimensions differently. */
 static void rope_pairs_of_query_and_key_are_the_same(void **state)
 {
     (void)state;
@@ -110,7 +104,7 @@ static void rope_pairs_of_query_and_key_are_the_same(void **state)
     uint64_t random = 1;
     double frequencies[ROPE / 2];
     float *part = test_random_rows(&random, 1, 16 + ROPE), *rows = calloc(TOKENS * STRIDE, sizeof *rows);
-    fill_frequencies(frequencies, ROPE / 2);
+    reference_frequencies(frequencies, ROPE / 2);
     for (size_t t = 0; t < TOKENS; t++)
         memcpy(rows + t * STRIDE, part, STRIDE * sizeof *rows);
     rope_op queries;

@@ -3,45 +3,8 @@
 
 #include "ops/top_k.h"
 
+#include "ops/reference_indexer.h"
 #include "tests/ops/device.h"
-
-typedef struct scored {
-    float score;
-    int32_t position;
-} scored;
-
-static int compare_scored(const void *left, const void *right)
-{
-    const scored *a = left, *b = right;
-    bool a_nan = isnan(a->score), b_nan = isnan(b->score);
-    if (a_nan != b_nan)
-        return a_nan ? 1 : -1;
-    if (!a_nan && a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return (a->position > b->position) - (a->position < b->position);
-}
-
-static int compare_positions(const void *left, const void *right)
-{
-    const int32_t *a = left, *b = right;
-    return (*a > *b) - (*a < *b);
-}
-
-/* By a stable sort of the whole row. */
-static size_t reference_top_k(int32_t *selected, const float *scores, size_t count, size_t k)
-{
-    scored *row = malloc(count * sizeof *row);
-    assert_non_null(row);
-    for (size_t i = 0; i < count; i++)
-        row[i] = (scored){scores[i], (int32_t)i};
-    qsort(row, count, sizeof *row, compare_scored);
-    size_t chosen = min_size(k, count);
-    for (size_t i = 0; i < chosen; i++)
-        selected[i] = row[i].position;
-    qsort(selected, chosen, sizeof *selected, compare_positions);
-    free(row);
-    return chosen;
-}
 
 /* Rows first_row..first_row + rows - 1 of `tokens`, against the sort. Scores past a row's position are huge: whoever
  * looks at the future selects it. */
@@ -67,7 +30,8 @@ static void check_top_k(const float *scores, size_t stride, const int32_t *posit
     for (size_t token = 0; token < tokens; token++) {
         size_t chosen = 0;
         if (token >= first_row && token < first_row + rows) {
-            chosen = reference_top_k(expected, visible + (token - first_row) * stride, (size_t)positions[token] + 1, k);
+            CHECK_OK(reference_top_k(expected, &chosen, visible + (token - first_row) * stride,
+                                     (size_t)positions[token] + 1, k));
             assert_int_equal(got_counts[token], chosen);
             if (memcmp(got + token * selected_stride, expected, chosen * sizeof *expected) != 0)
                 fail_msg("wrong selection: k %zu of %d scores", k, positions[token] + 1);

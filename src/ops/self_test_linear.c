@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Self-tests of the products with weight matrices, for one token and for several, which are kernels of their own. */
+
+#include "ops/self_test.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "ops/linear.h"
+#include "ops/reference.h"
+
+enum { ROWS = 45, ROW_STRIDE = 48, COLUMNS = 130, STRIDE = 144 };
+
+/* Runs check for 1 and for 5 tokens, and frees what linear kernels own. */
+static hadal_status for_token_counts(self_test *test, int variant,
+                                     hadal_status (*check)(self_test *test, linear_op *op, dtype type, size_t tokens))
+{
+    linear_op op;
+    TRY(linear_create(&op, test->device, HADAL_LINEAR_OWN));
+    hadal_status status = check(test, &op, (dtype)variant, 1);
+    if (status == HADAL_OK)
+        status = check(test, &op, (dtype)variant, 5);
+    linear_free(&op);
+    return status;
+}
+
+static hadal_status check_linear(self_test *test, linear_op *op, dtype type, size_t tokens)
+{
+    const matrix *weight;
+    float *in;
+    double *values, *expected;
+    buffer *in_buffer, *out;
+    char what[64];
+    TRY(self_test_matrix(test, &weight, &values, type, 1, ROWS, COLUMNS));
+    TRY(self_test_rows(test, &in, &in_buffer, tokens, COLUMNS));
+    TRY(self_test_allocate(test, &expected, tokens * ROW_STRIDE, sizeof *expected));
+    TRY(self_test_upload(test, &out, expected, tokens * ROW_STRIDE * sizeof(float)));
+    TRY(linear_run(op, out, in_buffer, weight, tokens, false));
+    TRY(linear_run(op, out, in_buffer, weight, tokens, true));
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t r = 0; r < ROWS; r++)
+            expected[t * ROW_STRIDE + r] = 2 * reference_dot(in + t * STRIDE, values + r * COLUMNS, COLUMNS);
+    snprintf(what, sizeof what, "45 x 130, %zu token%s", tokens, tokens == 1 ? "" : "s");
+    return self_test_compare(test, out, expected, tokens * ROW_STRIDE, 2e-6, what);
+}
+
+hadal_status self_test_linear(self_test *test, int variant)
+{
+    return for_token_counts(test, variant, check_linear);
+}
+
+/* CLBlast, for which our own kernel converts the weights to float32. */
+hadal_status self_test_clblast(self_test *test, int variant)
+{
+    linear_op op;
+    TRY(linear_create(&op, test->device, HADAL_LINEAR_CLBLAST));
+    hadal_status status = check_linear(test, &op, (dtype)variant, 5);
+    linear_free(&op);
+    return status;
+}
+
+/* W_UV of each head applied to its latent output, and W_UK to its query. */
+static hadal_status check_heads(self_test *test, linear_op *op, dtype type, size_t tokens)
+{
+    enum { HEADS = 3, NOPE = 20, WIDTH = ROWS - NOPE, OUT_STRIDE = 80, Q_STRIDE = 64, FACTOR = 2 };
+    const matrix *weight;
+    float *in, *q;
+    double *values, *expected, *expected_query;
+    buffer *in_buffer, *q_buffer, *out, *query;
+    char what[64];
+    TRY(self_test_matrix(test, &weight, &values, type, HEADS, ROWS, COLUMNS));
+    TRY(self_test_rows(test, &in, &in_buffer, tokens * HEADS, COLUMNS));
+    TRY(self_test_rows(test, &q, &q_buffer, tokens, HEADS * NOPE));
+    TRY(self_test_allocate(test, &expected, tokens * OUT_STRIDE, sizeof *expected));
+    TRY(self_test_allocate(test, &expected_query, tokens * HEADS * STRIDE, sizeof *expected_query));
+    TRY(self_test_upload(test, &out, expected, tokens * OUT_STRIDE * sizeof(float)));
+    TRY(self_test_result(test, &query, tokens * HEADS * STRIDE * sizeof(float)));
+    TRY(linear_heads(op, out, in_buffer, weight, tokens, NOPE, WIDTH));
+    TRY(linear_absorb(op, query, q_buffer, weight, tokens, NOPE, NOPE, STRIDE, FACTOR));
+    for (size_t i = 0; i < tokens * HEADS; i++) {
+        size_t token = i / HEADS, head = i % HEADS;
+        const double *matrix_values = values + head * ROWS * COLUMNS;
+        for (size_t j = 0; j < WIDTH; j++)
+            expected[token * OUT_STRIDE + head * WIDTH + j] =
+                reference_dot(in + i * STRIDE, matrix_values + (NOPE + j) * COLUMNS, COLUMNS);
+        for (size_t n = 0; n < NOPE; n++)
+            for (size_t c = 0; c < COLUMNS; c++)
+                expected_query[i * STRIDE + c] +=
+                    FACTOR * q[token * Q_STRIDE + head * NOPE + n] * matrix_values[n * COLUMNS + c];
+    }
+    snprintf(what, sizeof what, "W_UV of 3 heads, %zu token%s", tokens, tokens == 1 ? "" : "s");
+    TRY(self_test_compare(test, out, expected, tokens * OUT_STRIDE, 2e-6, what));
+    snprintf(what, sizeof what, "W_UK of 3 heads, %zu token%s", tokens, tokens == 1 ? "" : "s");
+    return self_test_compare(test, query, expected_query, tokens * HEADS * STRIDE, 2e-6, what);
+}
+
+hadal_status self_test_heads(self_test *test, int variant)
+{
+    return for_token_counts(test, variant, check_heads);
+}
+
+/* Each token through two experts of four; for several tokens by lists, of which one is empty. */
+static hadal_status check_experts(self_test *test, linear_op *op, dtype type, size_t tokens)
+{
+    enum { EXPERTS = 4, CHOICES = 2, MOST_SLOTS = 10 };
+    static const int32_t ids[MOST_SLOTS] = {3, 0, 0, 3, 3, 1, 1, 0, 3, 0}; /* 2 is the one without a token */
+    int32_t slots[MOST_SLOTS], offsets[EXPERTS + 1];
+    size_t count = tokens * CHOICES;
+    const matrix *weight;
+    float *in;
+    double *values, *expected;
+    buffer *in_buffer, *out, *id_buffer, *slot_buffer, *offset_buffer;
+    char what[64];
+    reference_dispatch(offsets, slots, ids, count, EXPERTS);
+    TRY(self_test_matrix(test, &weight, &values, type, EXPERTS, ROWS, COLUMNS));
+    TRY(self_test_rows(test, &in, &in_buffer, tokens, COLUMNS));
+    TRY(self_test_upload(test, &id_buffer, ids, count * sizeof *ids));
+    TRY(self_test_upload(test, &slot_buffer, slots, count * sizeof *slots));
+    TRY(self_test_upload(test, &offset_buffer, offsets, sizeof offsets));
+    TRY(self_test_allocate(test, &expected, count * ROW_STRIDE, sizeof *expected));
+    TRY(self_test_upload(test, &out, expected, count * ROW_STRIDE * sizeof(float)));
+    const linear_slots listed = {id_buffer, offset_buffer, slot_buffer, tokens, CHOICES};
+    TRY(linear_experts(op, out, in_buffer, weight, &listed, CHOICES));
+    for (size_t slot = 0; slot < count; slot++)
+        for (size_t r = 0; r < ROWS; r++)
+            expected[slot * ROW_STRIDE + r] = reference_dot(
+                in + slot / CHOICES * STRIDE, values + ((size_t)ids[slot] * ROWS + r) * COLUMNS, COLUMNS);
+    snprintf(what, sizeof what, "2 of 4 experts, %zu token%s", tokens, tokens == 1 ? "" : "s");
+    return self_test_compare(test, out, expected, count * ROW_STRIDE, 2e-6, what);
+}
+
+hadal_status self_test_experts(self_test *test, int variant)
+{
+    return for_token_counts(test, variant, check_experts);
+}

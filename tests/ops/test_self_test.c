@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* The self-test passes here, and says so when a kernel is wrong: it is run on copies of cl/ with a planted mistake. */
+
+#include "tests/ops/device.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+enum { MOST_RESULTS = 128, PATH_BYTES = 4096 };
+
+typedef struct results {
+    struct {
+        char name[64], detail[256];
+        bool passed;
+        double error;
+    } rows[MOST_RESULTS];
+    size_t count;
+} results;
+
+static void note(void *user, const char *name, bool passed, double error, const char *detail)
+{
+    results *noted = user;
+    assert_true(noted->count < MOST_RESULTS);
+    snprintf(noted->rows[noted->count].name, sizeof noted->rows->name, "%s", name);
+    snprintf(noted->rows[noted->count].detail, sizeof noted->rows->detail, "%s", detail);
+    noted->rows[noted->count].error = error;
+    noted->rows[noted->count++].passed = passed;
+}
+
+/* The content of directory/name; freed with free(). */
+static char *read_source(const char *directory, const char *name)
+{
+    char path[PATH_BYTES], *text = calloc(1, 1 << 20);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* Copies a kernel source; in `family` the first `right` becomes `wrong`. */
+static void copy_source(const char *from, const char *to, const char *name, const char *family, const char *right,
+                        const char *wrong)
+{
+    char path[PATH_BYTES], *text = read_source(from, name), *at = text;
+    snprintf(path, sizeof path, "%s/%s", to, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    if (strcmp(name, family) == 0) {
+        at = strstr(text, right);
+        assert_non_null(at);
+        assert_int_equal(fwrite(text, 1, (size_t)(at - text), file), at - text);
+        assert_true(fputs(wrong, file) >= 0);
+        at += strlen(right);
+    }
+    assert_true(fputs(at, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    free(text);
+}
+
+/* Calls visit for every file in the directory. */
+static void for_files(const char *directory, void (*visit)(void *user, const char *name), void *user)
+{
+    DIR *opened = opendir(directory);
+    assert_non_null(opened);
+    for (const struct dirent *entry; (entry = readdir(opened));)
+        if (entry->d_name[0] != '.')
+            visit(user, entry->d_name);
+    closedir(opened);
+}
+
+typedef struct mistake {
+    const char *from, *to, *family, *right, *wrong;
+} mistake;
+
+static void copy_one(void *user, const char *name)
+{
+    const mistake *planted = user;
+    if (strstr(name, ".cl"))
+        copy_source(planted->from, planted->to, name, planted->family, planted->right, planted->wrong);
+}
+
+static void remove_one(void *user, const char *name)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", (const char *)user, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+static const char *kernel_directory(void)
+{
+    const char *directory = getenv("HADAL_CL_DIR");
+    assert_non_null(directory);
+    return directory;
+}
+
+/* The self-test's results with kernels of which `family` has a mistake. */
+static results run_with_mistake(const char *family, const char *right, const char *wrong)
+{
+    char directory[PATH_BYTES];
+    snprintf(directory, sizeof directory, "%s/wrong-kernels-XXXXXX", getenv("XDG_CACHE_HOME"));
+    assert_non_null(mkdtemp(directory));
+    mistake planted = {kernel_directory(), directory, family, right, wrong};
+    for_files(planted.from, copy_one, &planted);
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .kernel_directory = directory};
+    hadal_device *device;
+    results found = {0};
+    size_t failed, counted = 0;
+    CHECK_OK(device_open_shaped(&device, &options, device_shape_of(test_device())));
+    CHECK_OK(hadal_device_self_test(device, &failed, note, &found));
+    for (size_t i = 0; i < found.count; i++)
+        counted += !found.rows[i].passed;
+    assert_int_equal(failed, counted);
+    hadal_device_close(device);
+    for_files(directory, remove_one, directory);
+    assert_int_equal(rmdir(directory), 0);
+    return found;
+}
+
+/* Those and only those trials whose name begins with `name` fail, at least one does. */
+static void check_failures(const results *found, const char *name)
+{
+    size_t failures = 0;
+    for (size_t i = 0; i < found->count; i++) {
+        bool concerned = strncmp(found->rows[i].name, name, strlen(name)) == 0;
+        if (found->rows[i].passed == concerned)
+            fail_msg("%s: %s", found->rows[i].name, found->rows[i].detail);
+        assert_true(found->rows[i].passed == (found->rows[i].error <= 1));
+        failures += concerned;
+    }
+    assert_true(failures > 0);
+}
+
+static void every_trial_passes_on_this_device(void **state)
+{
+    (void)state;
+    results found = {0};
+    size_t failed;
+    uint64_t before = hadal_device_allocated(test_device());
+    CHECK_OK(hadal_device_self_test(test_device(), &failed, note, &found));
+    for (size_t i = 0; i < found.count; i++) {
+        if (!found.rows[i].passed)
+            fail_msg("%s: %s", found.rows[i].name, found.rows[i].detail);
+        assert_true(found.rows[i].error >= 0 && found.rows[i].error <= 1 && found.rows[i].detail[0]);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(found.rows[i].name, found.rows[j].name);
+    }
+    assert_int_equal(failed, 0);
+    assert_true(found.count > 20);
+    assert_int_equal(hadal_device_allocated(test_device()), before);
+    CHECK_OK(hadal_device_self_test(test_device(), &failed, NULL, NULL));
+    assert_int_equal(failed, 0);
+}
+
+typedef struct profile {
+    hadal_profile_row *rows;
+    size_t count, kernels;
+} profile;
+
+static void check_kernels_ran(void *user, const char *name)
+{
+    static const char start[] = "__kernel void ";
+    profile *ran = user;
+    if (!strstr(name, ".cl") || strstr(name, ".clh"))
+        return;
+    char *text = read_source(kernel_directory(), name);
+    for (const char *at = text; (at = strstr(at, start)); ran->kernels++) {
+        at += sizeof start - 1;
+        size_t length = strcspn(at, "("), i = 0;
+        while (i < ran->count && (strncmp(ran->rows[i].kernel, at, length) != 0 || ran->rows[i].kernel[length]))
+            i++;
+        if (i == ran->count)
+            fail_msg("kernel %.*s of %s has no self-test", (int)length, at, name);
+    }
+    free(text);
+}
+
+static void every_kernel_in_cl_has_a_self_test(void **state)
+{
+    (void)state;
+    profile ran = {0};
+    size_t failed;
+    CHECK_OK(hadal_device_self_test(test_device(), &failed, NULL, NULL));
+    CHECK_OK(hadal_device_profile(test_device(), &ran.rows, &ran.count));
+    for_files(kernel_directory(), check_kernels_ran, &ran);
+    assert_true(ran.kernels > 10);
+    free(ran.rows);
+}
+
+static void a_slightly_wrong_kernel_is_reported(void **state)
+{
+    (void)state;
+    results found = run_with_mistake("swiglu.cl", "1.0f + exp(-x)", "1.0001f + exp(-x)");
+    check_failures(&found, "swiglu");
+}
+
+static void a_kernel_that_forgets_to_write_is_reported(void **state)
+{
+    (void)state;
+    results found = run_with_mistake("rope.cl", "pair < padded_pairs;", "pair < padded_pairs - 8;");
+    check_failures(&found, "rope_queries");
+}
+
+static void a_wrong_choice_among_equals_is_reported(void **state)
+{
+    (void)state;
+    results found = run_with_mistake("route.cl", "keys[i] >= key", "keys[i] > key");
+    check_failures(&found, "route_choose");
+}
+
+static void a_wrong_dtype_is_reported_for_that_dtype(void **state)
+{
+    (void)state;
+    results found = run_with_mistake("embed.cl", "x *= scales[i / block_columns];", "");
+    check_failures(&found, "embed_rows fp8");
+}
+
+static void a_kernel_that_does_not_compile_is_reported_and_the_rest_goes_on(void **state)
+{
+    (void)state;
+    results found = run_with_mistake("dispatch.cl", "int offset = 0;", "int offset = oops;");
+    check_failures(&found, "dispatch_slots");
+    for (size_t i = 0; i < found.count; i++)
+        if (!found.rows[i].passed)
+            assert_true(strstr(found.rows[i].detail, "dispatch.cl") && !strchr(found.rows[i].detail, '\n'));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_trial_passes_on_this_device),
+        cmocka_unit_test(every_kernel_in_cl_has_a_self_test),
+        cmocka_unit_test(a_slightly_wrong_kernel_is_reported),
+        cmocka_unit_test(a_kernel_that_forgets_to_write_is_reported),
+        cmocka_unit_test(a_wrong_choice_among_equals_is_reported),
+        cmocka_unit_test(a_wrong_dtype_is_reported_for_that_dtype),
+        cmocka_unit_test(a_kernel_that_does_not_compile_is_reported_and_the_rest_goes_on),
+    };
+    TEST_ON_SHAPES(tests);
+}
