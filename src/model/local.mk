@@ -7,3 +7,7 @@ libinternal_la_SOURCES += \
 	src/model/config.c src/model/config.h \
 	src/model/parameters.c \
 	src/model/rope_frequencies.c src/model/rope_frequencies.h
+
+libinternal_la_SOURCES += \
+	src/model/describe.c \
+	src/model/load.c src/model/model.h

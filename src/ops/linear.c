@@ -58,12 +58,6 @@ static launch_shape cover(const linear_op *op, bool several, size_t rows, size_t
     };
 }
 
-/* Bytes of rows of a weight matrix with their scales. */
-static uint64_t weight_bytes(const matrix *weight, size_t rows)
-{
-    return (uint64_t)matrix_bytes(weight->type, rows, weight->columns, 1, weight->block_rows, weight->block_columns);
-}
-
 static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
                             size_t tokens, bool accumulate)
 {
@@ -73,7 +67,7 @@ static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = cover(op, several, slab->count, tokens, 1);
-        shape.bytes = weight_bytes(weight, slab->count) + tokens * (weight->columns + slab->count) * sizeof(float);
+        shape.bytes = matrix_bytes(weight, slab->count) + tokens * (weight->columns + slab->count) * sizeof(float);
         shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
         TRY(LAUNCH(*plain, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
                    arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
@@ -114,7 +108,7 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
             size_t rows = min_size(most, slab->count - first);
             launch_shape shape = {
                 .groups = {weight->stride / device_shape_of(op->device)->vector, rows},
-                .bytes = weight_bytes(weight, rows) + rows * weight->stride * sizeof(float),
+                .bytes = matrix_bytes(weight, rows) + rows * weight->stride * sizeof(float),
             };
             TRY(LAUNCH(*dequantise, shape, arg_buffer(op->dequantised), arg_buffer(slab->values),
                        arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)first),
@@ -149,7 +143,7 @@ hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const ma
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = cover(op, several, width, tokens, slab->count);
-        shape.bytes = slab->count * (weight_bytes(weight, width) + tokens * (weight->columns + width) * sizeof(float));
+        shape.bytes = slab->count * (matrix_bytes(weight, width) + tokens * (weight->columns + width) * sizeof(float));
         shape.operations = (uint64_t)2 * tokens * slab->count * width * weight->columns;
         TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
                    arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
@@ -176,7 +170,7 @@ hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const 
         launch_shape shape = {
             .groups = {divide_up(vectors, items), divide_up(tokens, choose_tile(device, several).tokens), slab->count},
             .size = {items},
-            .bytes = slab->count * (weight_bytes(weight, nope) + tokens * (nope + weight->columns) * sizeof(float)),
+            .bytes = slab->count * (matrix_bytes(weight, nope) + tokens * (nope + weight->columns) * sizeof(float)),
             .operations = (uint64_t)2 * tokens * slab->count * nope * weight->columns,
         };
         TRY(LAUNCH(*used, shape, arg_buffer(query), arg_buffer(q), arg_buffer(slab->values),
@@ -205,7 +199,7 @@ static hadal_status experts_by_slot(linear_op *op, buffer *out, const buffer *in
     size_t count = slots->tokens * slots->choices;
     TRY(get_kernel(used, op, "linear", "linear_slots", weight->type, false));
     launch_shape shape = cover(op, false, weight->rows, count, 1);
-    shape.bytes = count * (weight_bytes(weight, weight->rows) + (weight->columns + weight->rows) * sizeof(float)) /
+    shape.bytes = count * (matrix_bytes(weight, weight->rows) + (weight->columns + weight->rows) * sizeof(float)) /
                   weight->slab_count;
     shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
     return LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
@@ -225,7 +219,7 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
     TRY(get_kernel(used, op, "linear", "linear_experts", weight->type, true));
     /* Groups for the mean list; longer ones are taken in turns. */
     launch_shape shape = cover(op, true, weight->rows, divide_up(count, weight->experts), slab->count);
-    shape.bytes = min_size(slab->count, count) * weight_bytes(weight, weight->rows) +
+    shape.bytes = min_size(slab->count, count) * matrix_bytes(weight, weight->rows) +
                   count * (weight->columns + weight->rows) * sizeof(float);
     shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
     return LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),

@@ -11,23 +11,63 @@
 /* Host memory through which padded or converted rows pass on their way up. */
 enum { STAGING_BYTES = 8 << 20 };
 
-/* Scales stand at whole VECTOR loads only in blocks whose width is a multiple of ROW_UNIT. */
-static bool stays_quantised(dtype type, uint32_t block_columns)
+matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count)
 {
-    return type == DTYPE_F8_E4M3 && block_columns % ROW_UNIT == 0;
+    matrix_source part = *whole;
+    part.values = (const char *)whole->values + first * whole->columns * dtype_bytes(whole->type);
+    part.rows = count;
+    if (whole->type == DTYPE_F8_E4M3) {
+        size_t scale_row_bytes = divide_up(whole->columns, whole->block_columns) * sizeof(float);
+        part.scales = (const char *)whole->scales + first / whole->block_rows * scale_row_bytes;
+        part.row_offset = (uint32_t)(first % whole->block_rows);
+    }
+    return part;
 }
 
-static dtype stored_type(dtype type, uint32_t block_columns)
+/* The kernels take one scale for each VECTOR load, and count the blocks of each matrix of a stack from its first row. */
+static bool keeps_to_blocks(const matrix_source *sources, size_t experts)
 {
-    return type == DTYPE_F8_E4M3 && !stays_quantised(type, block_columns) ? DTYPE_F32 : type;
+    if (sources->block_columns % ROW_UNIT != 0)
+        return false;
+    for (size_t e = 0; e < experts; e++)
+        if (sources[e].row_offset)
+            return false;
+    return true;
 }
 
-size_t matrix_bytes(dtype type, size_t rows, size_t columns, size_t experts, uint32_t block_rows, uint32_t block_columns)
+/* The dimensions of what will be stored. */
+static matrix lay_out(const matrix_source *sources, size_t experts)
 {
-    size_t values = rows * round_up(columns, ROW_UNIT) * dtype_bytes(stored_type(type, block_columns));
-    size_t scales = stays_quantised(type, block_columns)
-                        ? divide_up(rows, block_rows) * divide_up(columns, block_columns) * sizeof(float) : 0;
-    return (values + scales) * experts;
+    matrix made = {
+        .type = sources->type,
+        .experts = experts,
+        .rows = sources->rows,
+        .columns = sources->columns,
+        .stride = round_up(sources->columns, ROW_UNIT),
+        .block_rows = 1,
+        .block_columns = ROW_UNIT,
+    };
+    if (made.type == DTYPE_F8_E4M3 && keeps_to_blocks(sources, experts)) {
+        made.block_rows = sources->block_rows;
+        made.block_columns = sources->block_columns;
+        made.scale_rows = divide_up(sources->rows, sources->block_rows);
+        made.scale_columns = divide_up(sources->columns, sources->block_columns);
+    } else if (made.type == DTYPE_F8_E4M3) {
+        made.type = DTYPE_F32;
+    }
+    return made;
+}
+
+size_t matrix_bytes(const matrix *measured, size_t rows)
+{
+    return rows * measured->stride * dtype_bytes(measured->type) +
+           divide_up(rows, measured->block_rows) * measured->scale_columns * sizeof(float);
+}
+
+size_t matrix_source_bytes(const matrix_source *sources, size_t experts)
+{
+    matrix made = lay_out(sources, experts);
+    return matrix_bytes(&made, made.rows) * experts;
 }
 
 const char *matrix_option(dtype type)
@@ -49,7 +89,8 @@ static void dequantise_row(float *out, const matrix_source *source, size_t row)
     dtype_decode(out, values + row * source->columns, source->columns, DTYPE_F8_E4M3);
     for (size_t block = 0; block < scale_columns; block++) {
         float scale;
-        memcpy(&scale, scales + (row / source->block_rows * scale_columns + block) * sizeof scale, sizeof scale);
+        memcpy(&scale, scales + ((row + source->row_offset) / source->block_rows * scale_columns + block) * sizeof scale,
+               sizeof scale);
         size_t end = min_size((block + 1) * source->block_columns, source->columns);
         for (size_t i = block * source->block_columns; i < end; i++)
             out[i] *= scale;
@@ -151,22 +192,7 @@ done:
 hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources,
                            size_t experts)
 {
-    const matrix_source *source = &sources[0];
-    *created = (matrix){
-        .type = stored_type(source->type, source->block_columns),
-        .experts = experts,
-        .rows = source->rows,
-        .columns = source->columns,
-        .stride = round_up(source->columns, ROW_UNIT),
-        .block_rows = 1,
-        .block_columns = ROW_UNIT,
-    };
-    if (created->type == DTYPE_F8_E4M3) {
-        created->block_rows = source->block_rows;
-        created->block_columns = source->block_columns;
-        created->scale_rows = divide_up(source->rows, source->block_rows);
-        created->scale_columns = divide_up(source->columns, source->block_columns);
-    }
+    *created = lay_out(sources, experts);
     hadal_status status = create_slabs(created, device, use, sources);
     if (status != HADAL_OK)
         matrix_free(created);

@@ -17,8 +17,14 @@ typedef struct matrix_source {
     const void *values; /* any alignment */
     const void *scales; /* float32, any alignment; NULL unless F8_E4M3 */
     size_t rows, columns;
-    uint32_t block_rows, block_columns;
+    uint32_t block_rows, block_columns; /* read only for F8_E4M3 */
+    uint32_t row_offset;                /* of the first row in its block of scales; 0 but for matrix_rows */
 } matrix_source;
+
+/* Rows first .. first + count - 1 of a source as a source of its own, which matrix_create takes as one of a stack. Where
+ * they do not begin at a whole block of scales, scales keep to the block in which they begin and row_offset says how far
+ * into it. */
+matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count);
 
 /* Part of a matrix in buffers of its own: items first .. first + count - 1, where an item is a row of a single matrix,
  * or a whole expert of a stack. */
@@ -38,14 +44,18 @@ typedef struct matrix {
     matrix_slab *slabs;
 } matrix;
 
-/* Allocates and uploads `experts` matrices of equal shape and dtype (sources[experts]); also splits them. A block
- * width that VECTOR loads cannot keep to (no multiple of ROW_UNIT) is resolved here: the values are stored as F32. */
+/* Allocates and uploads `experts` matrices of equal shape and dtype (sources[experts]); also splits them. Blocks of
+ * scales to which the kernels cannot keep (of a width that is no multiple of ROW_UNIT, or cut by a stack's matrices) are
+ * resolved here: the values are then stored as F32. */
 HADAL_CHECKED hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use,
                                          const matrix_source *sources, size_t experts);
 void matrix_free(matrix *freed);
 
-/* Device bytes that matrix_create would allocate for these dimensions. */
-size_t matrix_bytes(dtype type, size_t rows, size_t columns, size_t experts, uint32_t block_rows, uint32_t block_columns);
+/* Device bytes that matrix_create would allocate for them. Values and scales are not looked at. */
+size_t matrix_source_bytes(const matrix_source *sources, size_t experts);
+
+/* Device bytes of `rows` rows of a matrix with the scales of their blocks. */
+size_t matrix_bytes(const matrix *measured, size_t rows);
 
 /* The -D option that selects the weights' dtype in kernels: " -D WEIGHT_F32", ... */
 const char *matrix_option(dtype type);

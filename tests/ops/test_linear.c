@@ -53,7 +53,7 @@ static host_matrix make_matrix(dtype type, size_t experts, size_t rows, size_t c
                     row_values[c] * (double)(type == DTYPE_F8_E4M3 ? scales[r / block_rows * scale_columns + c / block_columns] : 1);
         }
         free(row_values);
-        made.sources[e] = (matrix_source){type, values, scales, rows, columns, block_rows, block_columns};
+        made.sources[e] = (matrix_source){type, values, scales, rows, columns, block_rows, block_columns, 0};
     }
     return made;
 }
@@ -192,6 +192,41 @@ static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, si
     free(got_query);
 }
 
+/* Heads whose rows begin in the middle of a block of scales, as rows of one matrix. */
+static void heads_cut_blocks_of_scales(void **state)
+{
+    (void)state;
+    enum { HEADS = 5, ROWS = 24, LATENT = 40 };
+    uint64_t random = 5;
+    size_t stride = round_up(LATENT, ROW_UNIT), out_stride = round_up(HEADS * ROWS, ROW_UNIT);
+    host_matrix whole = make_matrix(DTYPE_F8_E4M3, 1, HEADS * ROWS, LATENT, 16, 32, &random);
+    matrix_source heads[HEADS];
+    for (size_t h = 0; h < HEADS; h++)
+        heads[h] = matrix_rows(whole.sources, h * ROWS, ROWS);
+    float *in = test_random_rows(&random, HEADS, LATENT);
+    double *expected = calloc(out_stride, sizeof *expected);
+    for (size_t h = 0; h < HEADS; h++)
+        for (size_t j = 0; j < ROWS; j++)
+            expected[h * ROWS + j] = dot(in + h * stride, whole.values + (h * ROWS + j) * LATENT, LATENT);
+    linear_op op;
+    matrix device_weight;
+    CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, heads, HEADS));
+    buffer *in_buffer = test_buffer(in, HEADS * stride * sizeof *in);
+    buffer *out_buffer = test_buffer(NULL, out_stride * sizeof *in);
+    CHECK_OK(linear_heads(&op, out_buffer, in_buffer, &device_weight, 1, 0, ROWS));
+    float *got = test_read(out_buffer);
+    CHECK_CLOSE(got, expected, out_stride, 2e-6);
+    buffer_free(in_buffer);
+    buffer_free(out_buffer);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&whole);
+    free(in);
+    free(expected);
+    free(got);
+}
+
 static void heads_and_absorb_agree(void **state)
 {
     (void)state;
@@ -281,7 +316,7 @@ static void matrices_are_split_at_the_largest_allocation(void **state)
     matrix split;
     CHECK_OK(matrix_create(&split, test_device(), MEMORY_OTHER, source.sources, 1));
     assert_true(split.slab_count > 8);
-    assert_int_equal(device_allocated(test_device(), MEMORY_OTHER), matrix_bytes(DTYPE_F32, 700, 200, 1, 1, 16));
+    assert_int_equal(device_allocated(test_device(), MEMORY_OTHER), matrix_source_bytes(source.sources, 1));
     matrix_free(&split);
     free_matrix(&source);
     host_matrix stack = make_matrix(DTYPE_F32, 2, 400, 200, 1, 16, &random);
@@ -298,6 +333,7 @@ int main(void)
         cmocka_unit_test(linear_agrees_for_every_dtype_and_shape),
         cmocka_unit_test(clblast_agrees_with_own),
         cmocka_unit_test(heads_and_absorb_agree),
+        cmocka_unit_test(heads_cut_blocks_of_scales),
         cmocka_unit_test(experts_agree_also_without_tokens),
         cmocka_unit_test(matrices_are_split_at_the_largest_allocation),
     };

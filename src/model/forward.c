@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* The page that says what the model computes. Notation: T tokens of the step, d hidden_size, H heads. Equations:
+ * DeepSeek-V3 technical report, https://arxiv.org/abs/2412.19437, section 2.1 (attention, experts), and the
+ * DeepSeek-V3.2 report (lightning indexer, sparse attention). */
+
+#include "model/forward.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "model/model.h"
+#include "ops/attend.h"
+#include "ops/dispatch.h"
+#include "ops/embed.h"
+#include "ops/index_rotate.h"
+#include "ops/index_scores.h"
+#include "ops/latent.h"
+#include "ops/linear.h"
+#include "ops/moe_combine.h"
+#include "ops/norm.h"
+#include "ops/rope.h"
+#include "ops/route.h"
+#include "ops/swiglu.h"
+#include "ops/top_k.h"
+
+/* The operations, prepared for the model's dimensions and the session's cache types. */
+typedef struct operations {
+    embed_op embed;
+    norm_op norm;
+    linear_op linear;
+    rope_op rope;
+    latent_op latent;
+    index_rotate_op index_rotate;
+    index_scores_op index_scores;
+    top_k_op top_k;
+    attend_op attend;
+    route_op route;
+    dispatch_op dispatch;
+    swiglu_op swiglu;
+    moe_combine_op moe_combine;
+} operations;
+
+/* The tokens of a step. */
+typedef struct step {
+    size_t tokens;
+    size_t position; /* of the first one */
+    bool sparse;     /* attend to the indexer's selection, else to every earlier position */
+} step;
+
+struct forward {
+    hadal_model *model;
+    settings settings;
+    double softmax_scale;
+    operations ops;
+    activations a;
+    layer_cache *caches; /* [num_hidden_layers] */
+};
+
+/* ---- Attention ------------------------------------------------------------------------------------ */
+
+/* query[t, h] = [q_nope W_UK ; RoPE(q_pe)] * scale: the query against the latent cache, from the normalised q latent,
+ * which the indexer uses too. */
+static hadal_status make_queries(forward *f, const layer_weights *w, const step *s)
+{
+    const model_config *c = &f->model->config;
+    const activations *a = &f->a;
+    size_t row = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
+    TRY(linear_run(&f->ops.linear, a->q_latent, a->h, &w->q_a_proj, s->tokens, false));
+    TRY(norm_rms(&f->ops.norm, a->q_latent, a->q_latent, w->q_a_layernorm, s->tokens, c->q_lora_rank, c->rms_norm_eps));
+    TRY(linear_run(&f->ops.linear, a->q, a->q_latent, &w->q_b_proj, s->tokens, false));
+    TRY(linear_absorb(&f->ops.linear, a->query, a->q, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim + c->qk_rope_head_dim,
+                      c->qk_nope_head_dim, row, f->softmax_scale));
+    return rope_queries(&f->ops.rope, a->query, a->q, f->model->rope_table, a->positions, s->tokens, f->softmax_scale);
+}
+
+/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens. */
+static hadal_status remember_latents(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+{
+    const activations *a = &f->a;
+    TRY(linear_run(&f->ops.linear, a->kv, a->h, &w->kv_a_proj, s->tokens, false));
+    return latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, f->model->rope_table, a->positions,
+                        s->tokens, f->model->config.rms_norm_eps);
+}
+
+/* Caches the indexer's keys of the step's tokens. */
+static hadal_status remember_index_keys(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+{
+    const activations *a = &f->a;
+    TRY(linear_run(&f->ops.linear, a->index_key, a->h, &w->indexer_wk, s->tokens, false));
+    return index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
+                     w->indexer_k_norm_bias, f->model->rope_table, a->positions, s->tokens);
+}
+
+/* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores are
+ * made and consumed for score_rows queries at a time, so that memory is bounded whatever the prompt's length. */
+static hadal_status select_positions(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+{
+    const activations *a = &f->a;
+    const settings *set = &f->settings;
+    size_t stride = round_up(set->context, ROW_UNIT);
+    TRY(linear_run(&f->ops.linear, a->index_query, a->q_latent, &w->indexer_wq_b, s->tokens, false));
+    TRY(linear_run(&f->ops.linear, a->index_weights, a->h, &w->indexer_weights_proj, s->tokens, false));
+    TRY(index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights,
+                    f->model->rope_table, a->positions, s->tokens));
+    for (size_t first = 0; first < s->tokens; first += set->score_rows) {
+        size_t rows = min_size(set->score_rows, s->tokens - first);
+        TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights, cache->index,
+                         cache->index_scales, a->positions, first, rows, s->position + first + rows));
+        TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores, stride,
+                  a->positions, first, rows, set->index_topk));
+    }
+    return HADAL_OK;
+}
+
+/* x += W_o [softmax(query . cache) cache W_UV] */
+static hadal_status attention(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+{
+    const model_config *c = &f->model->config;
+    const activations *a = &f->a;
+    TRY(norm_rms(&f->ops.norm, a->h, a->x, w->input_layernorm, s->tokens, c->hidden_size, c->rms_norm_eps));
+    TRY(make_queries(f, w, s));
+    TRY(remember_latents(f, w, cache, s));
+    TRY(remember_index_keys(f, w, cache, s));
+    if (s->sparse)
+        TRY(select_positions(f, w, cache, s));
+    TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, a->positions, s->sparse ? a->selected : NULL,
+               round_up(f->settings.index_topk, ROW_UNIT), a->selected_counts,
+               s->sparse ? min_size(f->settings.index_topk, s->position + s->tokens) : s->position + s->tokens, s->tokens,
+               a->partials));
+    TRY(linear_heads(&f->ops.linear, a->values, a->attended, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim, c->v_head_dim));
+    return linear_run(&f->ops.linear, a->x, a->values, &w->o_proj, s->tokens, true);
+}
+
+/* ---- Feed-forward ----------------------------------------------------------------------------------- */
+
+/* out (+)= down(silu(gate(h)) * up(h)) */
+static hadal_status mlp(forward *f, buffer *out, const mlp_weights *w, const step *s, bool accumulate)
+{
+    const activations *a = &f->a;
+    TRY(linear_run(&f->ops.linear, a->gate, a->h, &w->gate_proj, s->tokens, false));
+    TRY(linear_run(&f->ops.linear, a->up, a->h, &w->up_proj, s->tokens, false));
+    TRY(swiglu(&f->ops.swiglu, a->gate, a->gate, a->up, s->tokens, w->gate_proj.rows));
+    return linear_run(&f->ops.linear, out, a->gate, &w->down_proj, s->tokens, accumulate);
+}
+
+/* expert_ids[t] = the experts that the router chooses, expert_weights[t] their weights, and their slots by expert */
+static hadal_status route(forward *f, const layer_weights *w, const step *s, const linear_slots *slots)
+{
+    const model_config *c = &f->model->config;
+    const activations *a = &f->a;
+    TRY(linear_run(&f->ops.linear, a->router_logits, a->h, &w->router, s->tokens, false));
+    TRY(route_choose(&f->ops.route, a->expert_ids, a->expert_weights, a->router_logits, w->router_bias, s->tokens));
+    if (!linear_wants_lists(slots))
+        return HADAL_OK;
+    return dispatch_slots(&f->ops.dispatch, a->expert_offsets, a->expert_slots, a->expert_ids,
+                          s->tokens * c->num_experts_per_tok, c->n_routed_experts);
+}
+
+/* x += sum over chosen experts e of weight_e MLP_e(h) + MLP_shared(h) */
+static hadal_status experts(forward *f, const layer_weights *w, const step *s)
+{
+    const model_config *c = &f->model->config;
+    const activations *a = &f->a;
+    const linear_slots slots = {a->expert_ids, a->expert_offsets, a->expert_slots, s->tokens, c->num_experts_per_tok};
+    size_t choices = c->num_experts_per_tok;
+    TRY(route(f, w, s, &slots));
+    TRY(linear_experts(&f->ops.linear, a->gate, a->h, &w->experts.gate_proj, &slots, choices));
+    TRY(linear_experts(&f->ops.linear, a->up, a->h, &w->experts.up_proj, &slots, choices));
+    TRY(swiglu(&f->ops.swiglu, a->gate, a->gate, a->up, s->tokens * choices, c->moe_intermediate_size));
+    TRY(linear_experts(&f->ops.linear, a->expert_out, a->gate, &w->experts.down_proj, &slots, 1));
+    TRY(mlp(f, a->shared_out, &w->shared_experts, s, false));
+    return moe_combine(&f->ops.moe_combine, a->x, a->expert_out, a->expert_weights, a->shared_out, s->tokens,
+                       c->hidden_size, choices);
+}
+
+static hadal_status feed_forward(forward *f, const layer_weights *w, const step *s)
+{
+    const model_config *c = &f->model->config;
+    TRY(norm_rms(&f->ops.norm, f->a.h, f->a.x, w->post_attention_layernorm, s->tokens, c->hidden_size, c->rms_norm_eps));
+    return w->has_experts ? experts(f, w, s) : mlp(f, f->a.x, &w->mlp, s, true);
+}
+
+/* ---- Steps -------------------------------------------------------------------------------------------- */
+
+static bool wants_sparse(const settings *s, size_t keys)
+{
+    if (s->attention == HADAL_ATTENTION_AUTO) /* up to index_topk keys the selection is everything */
+        return keys > s->index_topk;
+    return s->attention == HADAL_ATTENTION_SPARSE;
+}
+
+static hadal_status write_inputs(forward *f, const int32_t *tokens, const step *s)
+{
+    int32_t positions[256]; /* in parts, so that a step of any size needs no memory */
+    TRY(buffer_write(f->a.tokens, 0, tokens, s->tokens * sizeof *tokens));
+    for (size_t first = 0; first < s->tokens; first += 256) {
+        size_t count = min_size(256, s->tokens - first);
+        for (size_t i = 0; i < count; i++)
+            positions[i] = (int32_t)(s->position + first + i);
+        TRY(buffer_write(f->a.positions, first * sizeof *positions, positions, count * sizeof *positions));
+    }
+    return HADAL_OK;
+}
+
+hadal_status forward_step(forward *f, const int32_t *tokens, size_t count, size_t position)
+{
+    const hadal_model *m = f->model;
+    const step s = {.tokens = count, .position = position, .sparse = wants_sparse(&f->settings, position + count)};
+    device_set_phase(m->device, count > 1 ? "prefill" : "decode");
+    TRY(write_inputs(f, tokens, &s));
+    TRY(embed_rows(&f->ops.embed, f->a.x, &m->embed_tokens, f->a.tokens, count));
+    for (uint32_t layer = 0; layer < m->config.num_hidden_layers; layer++) {
+        TRY(attention(f, &m->layers[layer], &f->caches[layer], &s));
+        TRY(feed_forward(f, &m->layers[layer], &s));
+    }
+    return norm_rms(&f->ops.norm, f->a.h, f->a.x, m->norm, count, m->config.hidden_size, m->config.rms_norm_eps);
+}
+
+hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows)
+{
+    const hadal_model *m = f->model;
+    size_t vocabulary = m->config.vocab_size, stride = round_up(vocabulary, ROW_UNIT);
+    TRY(linear_run_from(&f->ops.linear, f->a.logits, f->a.h, first, &m->lm_head, rows));
+    for (size_t row = 0; row < rows; row++)
+        TRY(buffer_read(f->a.logits, row * stride * sizeof(float), logits + row * vocabulary, vocabulary * sizeof(float)));
+    return HADAL_OK;
+}
+
+/* ---- Creation ------------------------------------------------------------------------------------------- */
+
+static hadal_status create_attention_operations(operations *ops, hadal_device *device, const model_config *c,
+                                                const settings *s)
+{
+    const rope_dims rope = {c->num_attention_heads, c->qk_nope_head_dim, c->qk_rope_head_dim, c->kv_lora_rank};
+    const latent_dims latent = {c->kv_lora_rank, c->qk_rope_head_dim, s->kv_cache};
+    const index_dims index = {c->index_n_heads, c->index_head_dim, c->qk_rope_head_dim, s->index_cache, c->scale_ue8m0};
+    const attend_dims dims = {c->num_attention_heads, c->kv_lora_rank, c->qk_rope_head_dim, s->kv_cache};
+    TRY(rope_create(&ops->rope, device, &rope));
+    TRY(latent_create(&ops->latent, device, &latent));
+    TRY(index_rotate_create(&ops->index_rotate, device, &index));
+    TRY(index_scores_create(&ops->index_scores, device, &index));
+    TRY(top_k_create(&ops->top_k, device));
+    return attend_create(&ops->attend, device, &dims);
+}
+
+static hadal_status create_operations(operations *ops, const hadal_model *model, const settings *s)
+{
+    hadal_device *device = model->device;
+    const model_config *c = &model->config;
+    const route_dims routing = {c->n_routed_experts, c->n_group, c->topk_group, c->num_experts_per_tok, c->norm_topk_prob,
+                                c->routed_scaling_factor};
+    TRY(embed_create(&ops->embed, device, model->embed_tokens.type));
+    TRY(norm_create(&ops->norm, device));
+    TRY(linear_create(&ops->linear, device, model->linear));
+    TRY(create_attention_operations(ops, device, c, s));
+    TRY(swiglu_create(&ops->swiglu, device));
+    if (c->first_k_dense_replace == c->num_hidden_layers)
+        return HADAL_OK;
+    TRY(route_create(&ops->route, device, &routing));
+    TRY(dispatch_create(&ops->dispatch, device));
+    return moe_combine_create(&ops->moe_combine, device);
+}
+
+static hadal_status create_memory(forward *f)
+{
+    const model_config *config = &f->model->config;
+    buffer_need needs[ACTIVATION_NEEDS], cache_needs[CACHE_NEEDS];
+    size_t count = settings_activation_needs(needs, &f->settings, config);
+    size_t cache_count = settings_cache_needs(cache_needs, &f->settings, config);
+    TRY(settings_allocate(&f->a, f->model->device, needs, count));
+    TRY(memory_allocate(&f->caches, config->num_hidden_layers, sizeof *f->caches));
+    for (uint32_t layer = 0; layer < config->num_hidden_layers; layer++)
+        TRY(settings_allocate(&f->caches[layer], f->model->device, cache_needs, cache_count));
+    return HADAL_OK;
+}
+
+hadal_status forward_create(forward **created, hadal_model *model, const settings *s)
+{
+    forward *f;
+    hadal_status status;
+    *created = NULL;
+    TRY(memory_allocate(&f, 1, sizeof *f));
+    f->model = model;
+    f->settings = *s;
+    f->softmax_scale = config_softmax_scale(&model->config);
+    TRY_OR(failed, create_operations(&f->ops, model, s));
+    TRY_OR(failed, create_memory(f));
+    *created = f;
+    return HADAL_OK;
+failed:
+    forward_free(f);
+    return status;
+}
+
+void forward_free(forward *f)
+{
+    if (!f)
+        return;
+    const model_config *config = &f->model->config;
+    buffer_need needs[ACTIVATION_NEEDS], cache_needs[CACHE_NEEDS];
+    size_t count = settings_activation_needs(needs, &f->settings, config);
+    size_t cache_count = settings_cache_needs(cache_needs, &f->settings, config);
+    settings_release(&f->a, needs, count);
+    for (uint32_t layer = 0; f->caches && layer < config->num_hidden_layers; layer++)
+        settings_release(&f->caches[layer], cache_needs, cache_count);
+    free(f->caches);
+    linear_free(&f->ops.linear);
+    free(f);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "model/settings.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/attend.h"
+#include "ops/index_rotate.h"
+#include "ops/latent.h"
+
+/* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory. */
+enum { CPU_CHUNK = 256, GPU_CHUNK = 512 };
+
+/* Bytes of index scores, and of logits, that exist at once. */
+enum { SCORE_BYTES = 64 << 20, LOGIT_BYTES = 32 << 20 };
+
+static size_t pad(size_t elements)
+{
+    return round_up(elements, ROW_UNIT);
+}
+
+/* Rows of `columns` floats that fit into `bytes`, from 1 to most. */
+static size_t rows_within(size_t bytes, size_t columns, size_t most)
+{
+    return max_size(min_size(bytes / (pad(columns) * sizeof(float)), most), 1);
+}
+
+static hadal_status resolve_sizes(settings *s, const model_config *config, const hadal_session_options *options)
+{
+    s->context = options->context ? options->context : config->max_position_embeddings;
+    if (s->context > config->max_position_embeddings)
+        return failure(HADAL_ERROR_ARGUMENT, "a context of %zu tokens was asked for, but the model reaches %u "
+                       "(max_position_embeddings); use a shorter one", s->context, config->max_position_embeddings);
+    s->index_topk = min_size(options->index_topk ? options->index_topk : config->index_topk, s->context);
+    return HADAL_OK;
+}
+
+/* Whether no buffer of a step is larger than the device allows in one. */
+static bool step_fits(const settings *s, const model_config *config, uint64_t largest)
+{
+    buffer_need needs[ACTIVATION_NEEDS];
+    size_t count = settings_activation_needs(needs, s, config);
+    for (size_t i = 0; i < count; i++)
+        if (needs[i].bytes > largest)
+            return false;
+    return true;
+}
+
+static void set_chunk(settings *s, const model_config *config, size_t chunk)
+{
+    s->chunk = min_size(chunk, s->context);
+    s->score_rows = rows_within(SCORE_BYTES, s->context, s->chunk);
+    s->logit_rows = rows_within(LOGIT_BYTES, config->vocab_size, s->chunk);
+}
+
+hadal_status settings_resolve(settings *s, const model_config *config, const hadal_session_options *options,
+                              const hadal_device_info *device)
+{
+    static const hadal_session_options defaults = {0};
+    if (!options)
+        options = &defaults;
+    *s = (settings){.attention = options->attention, .kv_cache = options->kv_cache, .index_cache = options->index_cache};
+    TRY(resolve_sizes(s, config, options));
+    if (options->chunk) {
+        set_chunk(s, config, options->chunk);
+        return HADAL_OK;
+    }
+    size_t chunk = device && device->kind == HADAL_DEVICE_CPU ? CPU_CHUNK : GPU_CHUNK;
+    set_chunk(s, config, chunk);
+    while (device && s->chunk > 1 && !step_fits(s, config, device->largest_allocation_bytes))
+        set_chunk(s, config, s->chunk / 2);
+    return HADAL_OK;
+}
+
+/* A list of needs that grows. */
+typedef struct need_list {
+    buffer_need *needs;
+    size_t count;
+} need_list;
+
+static void add(need_list *list, memory_class use, size_t member, uint64_t count, size_t element_bytes)
+{
+    list->needs[list->count++] = (buffer_need){use, member, count * element_bytes};
+}
+
+/* Adds member [rows, pad(columns)] of float32. */
+#define ADD_ROWS(list, use, member, rows, columns) \
+    add((list), (use), offsetof(activations, member), (uint64_t)(rows) * pad(columns), sizeof(float))
+
+static void add_attention(need_list *list, const settings *s, const model_config *c)
+{
+    size_t t = s->chunk, heads = c->num_attention_heads, latent = pad(c->kv_lora_rank);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, q_latent, t, c->q_lora_rank);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, q, t, heads * (c->qk_nope_head_dim + c->qk_rope_head_dim));
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, kv, t, c->kv_lora_rank + c->qk_rope_head_dim);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, query, t * heads, latent + pad(c->qk_rope_head_dim));
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, attended, t * heads, latent);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, values, t, heads * c->v_head_dim);
+    const attend_dims dims = {.heads = c->num_attention_heads, .latent = c->kv_lora_rank, .rope = c->qk_rope_head_dim,
+                              .cache = s->kv_cache};
+    add(list, MEMORY_ATTENTION_PARTIALS, offsetof(activations, partials), attend_scratch_bytes(&dims, t, s->context), 1);
+}
+
+static void add_indexer(need_list *list, const settings *s, const model_config *c)
+{
+    size_t t = s->chunk, heads = c->index_n_heads, dim = pad(c->index_head_dim);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, index_query, t, heads * c->index_head_dim);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, index_key, t, c->index_head_dim);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, index_weights, t, heads);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, index_head_weights, t, heads);
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, index_quantised), (uint64_t)t * heads * dim,
+        index_element_bytes(s->index_cache));
+    ADD_ROWS(list, MEMORY_INDEX_SCORES, scores, s->score_rows, s->context);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, selected, t, s->index_topk);
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, selected_counts), t, sizeof(int32_t));
+}
+
+static void add_experts(need_list *list, const settings *s, const model_config *c)
+{
+    size_t t = s->chunk, slots = t * c->num_experts_per_tok;
+    size_t dense = t * pad(c->intermediate_size), shared = t * pad((size_t)c->n_shared_experts * c->moe_intermediate_size);
+    size_t widest = max_size(max_size(dense, shared), slots * pad(c->moe_intermediate_size));
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, gate, 1, widest);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, up, 1, widest);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, router_logits, t, c->n_routed_experts);
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_ids), slots, sizeof(int32_t));
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_weights), slots, sizeof(float));
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_offsets), c->n_routed_experts + 1, sizeof(int32_t));
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_slots), slots, sizeof(int32_t));
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, expert_out, slots, c->hidden_size);
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, shared_out, t, c->hidden_size);
+}
+
+size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config)
+{
+    need_list list = {.needs = needs};
+    add(&list, MEMORY_ACTIVATIONS, offsetof(activations, tokens), s->chunk, sizeof(int32_t));
+    add(&list, MEMORY_ACTIVATIONS, offsetof(activations, positions), s->chunk, sizeof(int32_t));
+    ADD_ROWS(&list, MEMORY_ACTIVATIONS, x, s->chunk, config->hidden_size);
+    ADD_ROWS(&list, MEMORY_ACTIVATIONS, h, s->chunk, config->hidden_size);
+    add_attention(&list, s, config);
+    add_indexer(&list, s, config);
+    add_experts(&list, s, config);
+    ADD_ROWS(&list, MEMORY_ACTIVATIONS, logits, s->logit_rows, config->vocab_size);
+    return list.count;
+}
+
+size_t settings_cache_needs(buffer_need needs[CACHE_NEEDS], const settings *s, const model_config *config)
+{
+    need_list list = {.needs = needs};
+    const latent_dims dims = {.latent = config->kv_lora_rank, .rope = config->qk_rope_head_dim, .cache = s->kv_cache};
+    add(&list, MEMORY_LATENT_CACHE, offsetof(layer_cache, latent), s->context, latent_row_bytes(&dims));
+    add(&list, MEMORY_INDEX_CACHE, offsetof(layer_cache, index), s->context,
+        pad(config->index_head_dim) * index_element_bytes(s->index_cache));
+    if (s->index_cache != HADAL_INDEX_F32)
+        add(&list, MEMORY_INDEX_CACHE, offsetof(layer_cache, index_scales), s->context, sizeof(float));
+    return list.count;
+}
+
+static buffer **member_of(void *base, const buffer_need *need)
+{
+    return (buffer **)(void *)((char *)base + need->member);
+}
+
+hadal_status settings_allocate(void *base, hadal_device *device, const buffer_need *needs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        hadal_status status = buffer_create(member_of(base, &needs[i]), device, needs[i].use, (size_t)needs[i].bytes);
+        if (status != HADAL_OK) {
+            settings_release(base, needs, i);
+            return status;
+        }
+    }
+    return HADAL_OK;
+}
+
+void settings_release(void *base, const buffer_need *needs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buffer_free(*member_of(base, &needs[i]));
+        *member_of(base, &needs[i]) = NULL;
+    }
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* The options of a session with every default resolved, and the device memory that follows from them. */
+
+#ifndef HADAL_MODEL_SETTINGS_H
+#define HADAL_MODEL_SETTINGS_H
+
+#include "device/device.h"
+#include "model/config.h"
+
+typedef struct settings {
+    size_t context;     /* positions of the caches */
+    size_t chunk;       /* most tokens of a step */
+    size_t score_rows;  /* queries whose index scores exist at once */
+    size_t logit_rows;  /* tokens whose logits exist at once */
+    size_t index_topk;
+    hadal_attention attention;
+    hadal_kv_cache kv_cache;
+    hadal_index_cache index_cache;
+} settings;
+
+/* Resolves and checks options (NULL: all defaults) for a model. device: its record, for the size of steps. */
+HADAL_CHECKED hadal_status settings_resolve(settings *resolved, const model_config *config,
+                                            const hadal_session_options *options, const hadal_device_info *device);
+
+/* Device memory of one timeline: caches of each layer, and buffers that all layers use in turn. T = chunk, d =
+ * hidden_size, K = num_experts_per_tok, pad = round_up to ROW_UNIT; float32 where no type is given. */
+typedef struct activations {
+    buffer *tokens, *positions; /* int32 [T] */
+    buffer *x;                  /* [T, pad(d)] residual stream */
+    buffer *h;                  /* [T, pad(d)] normalised input of a block */
+    buffer *q_latent;           /* [T, pad(q_lora_rank)] */
+    buffer *q;                  /* [T, pad(heads (nope + rope))] */
+    buffer *kv;                 /* [T, pad(kv_lora_rank + rope)] */
+    buffer *query;              /* [T, heads, pad(kv_lora_rank) + pad(rope)] absorbed and rotated */
+    buffer *attended;           /* [T, heads, pad(kv_lora_rank)] */
+    buffer *values;             /* [T, pad(heads v)] */
+    buffer *index_query;        /* [T, pad(index_n_heads index_head_dim)] */
+    buffer *index_key;          /* [T, pad(index_head_dim)] */
+    buffer *index_weights;      /* [T, pad(index_n_heads)] */
+    buffer *index_quantised;    /* elements of the index cache [T, index_n_heads, pad(index_head_dim)] */
+    buffer *index_head_weights; /* [T, pad(index_n_heads)] */
+    buffer *scores;             /* [score_rows, pad(context)] */
+    buffer *selected;           /* int32 [T, pad(index_topk)] */
+    buffer *selected_counts;    /* int32 [T] */
+    buffer *partials;           /* see attend_scratch_bytes */
+    buffer *router_logits;      /* [T, pad(n_routed_experts)] */
+    buffer *expert_ids;         /* int32 [T, K] */
+    buffer *expert_weights;     /* [T, K] */
+    buffer *expert_offsets;     /* int32 [n_routed_experts + 1] */
+    buffer *expert_slots;       /* int32 [T K] */
+    buffer *gate, *up;          /* [T, pad(intermediate)] of a dense or shared MLP, or [T K, pad(moe_intermediate)] */
+    buffer *expert_out;         /* [T K, pad(d)] */
+    buffer *shared_out;         /* [T, pad(d)] */
+    buffer *logits;             /* [logit_rows, pad(vocab_size)] */
+} activations;
+
+/* What a layer remembers of every position. */
+typedef struct layer_cache {
+    buffer *latent;       /* BF16 or F32 [context, pad(kv_lora_rank) + pad(rope)] */
+    buffer *index;        /* int8, e4m3 or float32 [context, pad(index_head_dim)] */
+    buffer *index_scales; /* [context]; NULL for float32 */
+} layer_cache;
+
+/* One buffer of a session: where its pointer goes (offset in activations or layer_cache), and its size. */
+typedef struct buffer_need {
+    memory_class use;
+    size_t member;
+    uint64_t bytes;
+} buffer_need;
+
+enum { ACTIVATION_NEEDS = 32, CACHE_NEEDS = 3 };
+
+/* Fills needs and returns how many there are. */
+size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config);
+size_t settings_cache_needs(buffer_need needs[CACHE_NEEDS], const settings *s, const model_config *config);
+
+/* Allocates needs into the struct at `base`; on failure frees what was allocated and sets its pointers to NULL. */
+HADAL_CHECKED hadal_status settings_allocate(void *base, hadal_device *device, const buffer_need *needs, size_t count);
+void settings_release(void *base, const buffer_need *needs, size_t count);
+
+#endif
