@@ -11,3 +11,7 @@ libinternal_la_SOURCES += \
 libinternal_la_SOURCES += \
 	src/model/describe.c \
 	src/model/load.c src/model/model.h
+
+libinternal_la_SOURCES += \
+	src/model/forward.c src/model/forward.h \
+	src/model/settings.c src/model/settings.h
