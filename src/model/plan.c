@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* The device memory that a model and a session need, before anything is allocated: by the same functions that size the
+ * buffers (matrix_source_bytes, settings_*_needs), so that the plan is what will happen. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "model/model.h"
+#include "model/settings.h"
+#include "ops/rope.h"
+
+static const char *const class_names[MEMORY_CLASSES] = {
+    [MEMORY_EMBEDDING] = "embedding and head",
+    [MEMORY_ATTENTION] = "attention",
+    [MEMORY_INDEXER] = "indexer",
+    [MEMORY_DENSE_MLP] = "dense MLPs",
+    [MEMORY_EXPERTS] = "routed experts",
+    [MEMORY_SHARED_EXPERTS] = "shared experts",
+    [MEMORY_ROUTER] = "routers",
+    [MEMORY_NORMS] = "norms and rotations",
+    [MEMORY_LATENT_CACHE] = "latent cache",
+    [MEMORY_INDEX_CACHE] = "index cache",
+    [MEMORY_ACTIVATIONS] = "activations",
+    [MEMORY_INDEX_SCORES] = "index scores",
+    [MEMORY_ATTENTION_PARTIALS] = "attention partials",
+};
+
+typedef uint64_t class_bytes[MEMORY_CLASSES];
+
+/* ---- Weights ----------------------------------------------------------------------------------------- */
+
+static matrix_source shape_of(const matrix_view *view)
+{
+    return (matrix_source){
+        .type = view->weight->type,
+        .rows = (size_t)view->rows,
+        .columns = (size_t)view->columns,
+        .block_rows = view->block_rows,
+        .block_columns = view->block_columns,
+    };
+}
+
+static void count_matrix(class_bytes bytes, memory_class use, const matrix_view *view, size_t copies)
+{
+    const matrix_source shape = shape_of(view);
+    bytes[use] += matrix_source_bytes(&shape, 1) * copies;
+}
+
+static void count_mlp(class_bytes bytes, memory_class use, const mlp_view *mlp, size_t copies)
+{
+    count_matrix(bytes, use, &mlp->gate_proj, copies);
+    count_matrix(bytes, use, &mlp->up_proj, copies);
+    count_matrix(bytes, use, &mlp->down_proj, copies);
+}
+
+static void count_vector(class_bytes bytes, size_t length)
+{
+    bytes[MEMORY_NORMS] += round_up(length, ROW_UNIT) * sizeof(float);
+}
+
+/* kv_b_proj is stored as one matrix a head. */
+static hadal_status count_heads(class_bytes bytes, const matrix_view *view, const model_config *config)
+{
+    const matrix_source whole = shape_of(view);
+    size_t heads = config->num_attention_heads, rows = config->qk_nope_head_dim + config->v_head_dim;
+    matrix_source *parts;
+    TRY(memory_allocate(&parts, heads, sizeof *parts));
+    for (size_t h = 0; h < heads; h++)
+        parts[h] = matrix_rows(&whole, h * rows, rows);
+    bytes[MEMORY_ATTENTION] += matrix_source_bytes(parts, heads);
+    free(parts);
+    return HADAL_OK;
+}
+
+static hadal_status count_layer(class_bytes bytes, const layer_view *layer, const model_config *c)
+{
+    const matrix_view *const attention[] = {&layer->q_a_proj, &layer->q_b_proj, &layer->kv_a_proj, &layer->o_proj};
+    const matrix_view *const indexer[] = {&layer->indexer_wq_b, &layer->indexer_wk, &layer->indexer_weights_proj};
+    const size_t vectors[] = {c->hidden_size, c->hidden_size, c->q_lora_rank, c->kv_lora_rank, c->index_head_dim,
+                              c->index_head_dim};
+    for (size_t i = 0; i < sizeof attention / sizeof *attention; i++)
+        count_matrix(bytes, MEMORY_ATTENTION, attention[i], 1);
+    for (size_t i = 0; i < sizeof indexer / sizeof *indexer; i++)
+        count_matrix(bytes, MEMORY_INDEXER, indexer[i], 1);
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        count_vector(bytes, vectors[i]);
+    TRY(count_heads(bytes, &layer->kv_b_proj, c));
+    if (!layer->experts) {
+        count_mlp(bytes, MEMORY_DENSE_MLP, &layer->mlp, 1);
+        return HADAL_OK;
+    }
+    count_matrix(bytes, MEMORY_ROUTER, &layer->router, 1);
+    count_vector(bytes, c->n_routed_experts);
+    count_mlp(bytes, MEMORY_SHARED_EXPERTS, &layer->shared_experts, 1);
+    count_mlp(bytes, MEMORY_EXPERTS, layer->experts, c->n_routed_experts); /* experts are alike */
+    return HADAL_OK;
+}
+
+static hadal_status count_weights(class_bytes bytes, const model_view *view, const model_config *config)
+{
+    count_matrix(bytes, MEMORY_EMBEDDING, &view->embed_tokens, 1);
+    if (view->lm_head.weight != view->embed_tokens.weight)
+        count_matrix(bytes, MEMORY_EMBEDDING, &view->lm_head, 1);
+    count_vector(bytes, config->hidden_size);
+    bytes[MEMORY_NORMS] += rope_table_bytes(config->qk_rope_head_dim / 2, config->max_position_embeddings);
+    for (uint32_t layer = 0; layer < view->layer_count; layer++)
+        TRY(count_layer(bytes, &view->layers[layer], config));
+    return HADAL_OK;
+}
+
+/* ---- A config without weights -------------------------------------------------------------------------- */
+
+static matrix_view expected_matrix(const model_config *config, bool quantisable, uint64_t rows, uint64_t columns)
+{
+    static const tensor_view fp8 = {.type = DTYPE_F8_E4M3}, bf16 = {.type = DTYPE_BF16};
+    bool quantised = quantisable && config->quantized;
+    return (matrix_view){
+        .weight = quantised ? &fp8 : &bf16,
+        .rows = rows,
+        .columns = columns,
+        .block_rows = quantised ? config->block_rows : 0,
+        .block_columns = quantised ? config->block_columns : 0,
+    };
+}
+
+static mlp_view expected_mlp(const model_config *config, uint64_t width)
+{
+    return (mlp_view){
+        .gate_proj = expected_matrix(config, true, width, config->hidden_size),
+        .up_proj = expected_matrix(config, true, width, config->hidden_size),
+        .down_proj = expected_matrix(config, true, config->hidden_size, width),
+    };
+}
+
+/* A layer as released models store it: all projections quantised but the router's and the indexer's weights. */
+static void expect_layer(layer_view *layer, const model_config *c, mlp_view *experts)
+{
+    uint64_t d = c->hidden_size, heads = c->num_attention_heads;
+    *layer = (layer_view){
+        .q_a_proj = expected_matrix(c, true, c->q_lora_rank, d),
+        .q_b_proj = expected_matrix(c, true, heads * (c->qk_nope_head_dim + c->qk_rope_head_dim), c->q_lora_rank),
+        .kv_a_proj = expected_matrix(c, true, c->kv_lora_rank + c->qk_rope_head_dim, d),
+        .kv_b_proj = expected_matrix(c, true, heads * (c->qk_nope_head_dim + c->v_head_dim), c->kv_lora_rank),
+        .o_proj = expected_matrix(c, true, d, heads * c->v_head_dim),
+        .indexer_wq_b = expected_matrix(c, true, (uint64_t)c->index_n_heads * c->index_head_dim, c->q_lora_rank),
+        .indexer_wk = expected_matrix(c, true, c->index_head_dim, d),
+        .indexer_weights_proj = expected_matrix(c, false, c->index_n_heads, d),
+        .mlp = expected_mlp(c, c->intermediate_size),
+        .router = expected_matrix(c, false, c->n_routed_experts, d),
+        .experts = experts,
+        .shared_experts = expected_mlp(c, (uint64_t)c->n_shared_experts * c->moe_intermediate_size),
+    };
+}
+
+static hadal_status count_expected(class_bytes bytes, const model_config *config)
+{
+    static const tensor_view head = {.type = DTYPE_BF16}; /* another tensor than the embedding's */
+    mlp_view expert = expected_mlp(config, config->moe_intermediate_size);
+    layer_view *layers;
+    TRY(memory_allocate(&layers, config->num_hidden_layers, sizeof *layers));
+    for (uint32_t layer = 0; layer < config->num_hidden_layers; layer++)
+        expect_layer(&layers[layer], config, layer < config->first_k_dense_replace ? NULL : &expert);
+    model_view view = {
+        .embed_tokens = expected_matrix(config, false, config->vocab_size, config->hidden_size),
+        .layers = layers,
+        .layer_count = config->num_hidden_layers,
+    };
+    view.lm_head = view.embed_tokens;
+    if (!config->tie_word_embeddings)
+        view.lm_head.weight = &head;
+    hadal_status status = count_weights(bytes, &view, config);
+    free(layers);
+    return status;
+}
+
+/* ---- The plan ------------------------------------------------------------------------------------------- */
+
+/* The bytes of weights: of the files in a model directory, or as the config alone has it. */
+static hadal_status plan_weights(hadal_plan *plan, class_bytes bytes, model_config *config, const char *path)
+{
+    bool directory;
+    TRY(file_is_directory(&directory, path));
+    if (!directory || !checkpoint_is_present(path)) {
+        char *config_path;
+        TRY(directory ? file_join(&config_path, path, "config.json") : memory_copy_text(&config_path, path, strlen(path)));
+        hadal_status status = config_load(config, config_path);
+        free(config_path);
+        TRY(status);
+        plan->from_config_only = true;
+        model_describe(&plan->model, config, NULL);
+        return count_expected(bytes, config);
+    }
+    model_files files;
+    TRY(model_files_open(&files, path));
+    *config = files.config;
+    plan->file_bytes = checkpoint_file_bytes(files.weights);
+    model_describe(&plan->model, config, &files.view);
+    hadal_status status = count_weights(bytes, &files.view, config);
+    model_files_close(&files);
+    return status;
+}
+
+static void count_needs(class_bytes bytes, const buffer_need *needs, size_t count, uint64_t copies)
+{
+    for (size_t i = 0; i < count; i++)
+        bytes[needs[i].use] += needs[i].bytes * copies;
+}
+
+static void plan_session(hadal_plan *plan, class_bytes bytes, const settings *s, const model_config *config)
+{
+    buffer_need needs[ACTIVATION_NEEDS], cache_needs[CACHE_NEEDS];
+    count_needs(bytes, needs, settings_activation_needs(needs, s, config), 1);
+    size_t cache_count = settings_cache_needs(cache_needs, s, config);
+    count_needs(bytes, cache_needs, cache_count, config->num_hidden_layers);
+    for (size_t i = 0; i < cache_count; i++)
+        plan->cache_bytes_per_token += cache_needs[i].bytes / s->context * config->num_hidden_layers;
+    plan->context = s->context;
+    plan->chunk = s->chunk;
+}
+
+static void write_rows(hadal_plan *plan, const class_bytes bytes)
+{
+    for (int use = 0; use < MEMORY_OTHER; use++) {
+        bool weights = use < MEMORY_LATENT_CACHE; /* classes of weights come first */
+        *(weights ? &plan->weight_bytes : &plan->session_bytes) += bytes[use];
+        if (bytes[use])
+            plan->rows[plan->row_count++] = (hadal_plan_row){class_names[use], bytes[use]};
+        if (weights)
+            plan->weight_row_count = plan->row_count;
+    }
+}
+
+hadal_status hadal_plan_make(hadal_plan *plan, const char *path, const hadal_session_options *session,
+                             const hadal_device_info *device)
+{
+    model_config config;
+    settings resolved;
+    class_bytes bytes = {0};
+    *plan = (hadal_plan){0};
+    TRY(plan_weights(plan, bytes, &config, path));
+    TRY(settings_resolve(&resolved, &config, session, device));
+    plan_session(plan, bytes, &resolved, &config);
+    write_rows(plan, bytes);
+    return HADAL_OK;
+}
