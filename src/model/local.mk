@@ -14,4 +14,5 @@ libinternal_la_SOURCES += \
 
 libinternal_la_SOURCES += \
 	src/model/forward.c src/model/forward.h \
+	src/model/plan.c \
 	src/model/settings.c src/model/settings.h

@@ -181,8 +181,7 @@ static hadal_status count_expected(class_bytes bytes, const model_config *config
 /* The bytes of weights: of the files in a model directory, or as the config alone has it. */
 static hadal_status plan_weights(hadal_plan *plan, class_bytes bytes, model_config *config, const char *path)
 {
-    bool directory;
-    TRY(file_is_directory(&directory, path));
+    bool directory = file_check_directory(path) == HADAL_OK;
     if (!directory || !checkpoint_is_present(path)) {
         char *config_path;
         TRY(directory ? file_join(&config_path, path, "config.json") : memory_copy_text(&config_path, path, strlen(path)));

@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "weights/safetensors.h"
 
+static const char single_name[] = "model.safetensors", index_name[] = "model.safetensors.index.json";
+
 /* The released index has 9 MB for 91,000 tensors. */
 enum { INDEX_BYTES_LIMIT = 100000000 };
 
@@ -177,6 +179,20 @@ static hadal_status open_files(checkpoint *opened, const char *directory)
         return open_index(opened, directory);
     return failure(HADAL_ERROR_INPUT, "%s: holds neither model.safetensors nor model.safetensors.index.json",
                    directory);
+}
+
+bool checkpoint_is_present(const char *directory)
+{
+    const char *const names[] = {single_name, index_name};
+    bool present = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !present; i++) {
+        char *path;
+        if (file_join(&path, directory, names[i]) != HADAL_OK)
+            return false;
+        present = file_exists(path);
+        free(path);
+    }
+    return present;
 }
 
 hadal_status checkpoint_open(checkpoint **opened, const char *directory)

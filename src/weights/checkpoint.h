@@ -38,6 +38,9 @@ void checkpoint_close(checkpoint *opened);
 /* Path of model.safetensors or of the index: where a tensor that is missing was expected. */
 const char *checkpoint_path(const checkpoint *opened);
 
+/* Whether a directory holds model.safetensors or an index, whatever is in them. */
+bool checkpoint_is_present(const char *directory);
+
 /* Tensors in all files, in name order (strcmp); the views are one array that checkpoint_at(opened, 0) starts. */
 size_t checkpoint_count(const checkpoint *opened);
 const tensor_view *checkpoint_at(const checkpoint *opened, size_t index);

@@ -14,3 +14,8 @@ EXTRA_DIST += \
 	tests/model/data/deepseek-v3.2-exp.config.json \
 	tests/model/data/transformers-default.config.json \
 	tests/model/data/transformers-yarn.config.json
+
+check_PROGRAMS += tests/model/test_parity
+tests_model_test_parity_SOURCES = tests/model/test_parity.c tests/npy.h
+tests_model_test_parity_LDADD = $(test_ldadd)
+TESTS += tests/model/test_parity
