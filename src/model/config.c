@@ -151,7 +151,7 @@ static hadal_status read_layer_types(model_config *config, json_scope root)
 static hadal_status read_yarn(model_config *config, json_scope scope)
 {
     yarn_config *yarn = &config->yarn;
-    *yarn = (yarn_config){.present = true, .beta_fast = 32, .beta_slow = 1, .mscale = 1};
+    *yarn = (yarn_config){.present = true, .beta_fast = 32, .beta_slow = 1};
     TRY(json_number(&yarn->factor, scope, "factor", 1, 1e6));
     TRY(json_number(&yarn->original_max_position_embeddings, scope, "original_max_position_embeddings", 1, 1 << 28));
     TRY(json_optional_number(&yarn->beta_fast, scope, "beta_fast", 1e-6, 1e6));

@@ -18,7 +18,7 @@ typedef struct yarn_config {
     double factor;
     double original_max_position_embeddings;
     double beta_fast, beta_slow;
-    double mscale, mscale_all_dim; /* mscale_all_dim 0: unset */
+    double mscale, mscale_all_dim; /* 0: unset */
     double attention_factor;       /* the cos/sin factor given outright, in place of the mscales'; 0: unset */
 } yarn_config;
 
@@ -60,9 +60,8 @@ double config_softmax_scale(const model_config *config);
 void config_rope_frequencies(const model_config *config, double *frequencies);
 
 /* The factor on cos and sin: get_mscale(factor, mscale) / get_mscale(factor, mscale_all_dim), or attention_factor
- * if that is given; 1 without YaRN. Transformers ignores an mscale without mscale_all_dim and the reverse; here,
- * as in the official code, an absent mscale is 1 and an absent mscale_all_dim 0: the same unless just one is set
- * and it is not 1. */
+ * if that is given; 1 without YaRN. When one of the two mscales is absent or 0, neither counts: 0.1 ln(factor) + 1,
+ * as in transformers. */
 double config_rope_amplitude(const model_config *config);
 
 /* Parameters without the multi-token-prediction layer (block scales are no parameters), and of those the ones that

@@ -25,10 +25,6 @@
 #include "ops/swiglu.h"
 #include "ops/top_k.h"
 
-/* q_a_layernorm and kv_a_layernorm have an epsilon of their own, whatever rms_norm_eps says: the reference model and
- * transformers' deepseek_v32 leave it at this default. */
-static const double latent_norm_epsilon = 1e-6;
-
 /* The operations, prepared for the model's dimensions and the session's cache types. */
 typedef struct operations {
     embed_op embed;
@@ -73,7 +69,7 @@ static hadal_status make_queries(forward *f, const layer_weights *w, const step 
     size_t row = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
     TRY(linear_run(&f->ops.linear, a->q_latent, a->h, &w->q_a_proj, s->tokens, false));
     TRY(norm_rms(&f->ops.norm, a->q_latent, a->q_latent, w->q_a_layernorm, s->tokens, c->q_lora_rank,
-                 latent_norm_epsilon));
+                 CONFIG_LATENT_NORM_EPS));
     TRY(linear_run(&f->ops.linear, a->q, a->q_latent, &w->q_b_proj, s->tokens, false));
     TRY(linear_absorb(&f->ops.linear, a->query, a->q, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim + c->qk_rope_head_dim,
                       c->qk_nope_head_dim, row, f->softmax_scale));
@@ -86,7 +82,7 @@ static hadal_status remember_latents(forward *f, const layer_weights *w, const l
     const activations *a = &f->a;
     TRY(linear_run(&f->ops.linear, a->kv, a->h, &w->kv_a_proj, s->tokens, false));
     return latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, f->model->rope_table, a->positions,
-                        s->tokens, latent_norm_epsilon);
+                        s->tokens, CONFIG_LATENT_NORM_EPS);
 }
 
 /* Caches the indexer's keys of the step's tokens. */

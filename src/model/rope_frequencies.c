@@ -64,5 +64,8 @@ double config_rope_amplitude(const model_config *config)
         return 1;
     if (yarn->attention_factor > 0)
         return yarn->attention_factor;
+    /* One of the two alone counts for nothing: transformers' yarn, and the case yarn-mscale-only of the references. */
+    if (yarn->mscale == 0 || yarn->mscale_all_dim == 0)
+        return get_mscale(yarn->factor, 1);
     return get_mscale(yarn->factor, yarn->mscale) / get_mscale(yarn->factor, yarn->mscale_all_dim);
 }
