@@ -62,7 +62,7 @@ static uint64_t stored_bytes(const matrix_view *view)
 static hadal_status load_matrix(upload *up, matrix *loaded, memory_class use, const matrix_view *view)
 {
     const matrix_source source = source_of(view);
-    TRY(matrix_create(loaded, up->model->device, use, &source, 1));
+    TRY(matrix_create(loaded, up->model->device, use, &source));
     return report_progress(up, stored_bytes(view));
 }
 
@@ -76,7 +76,8 @@ static hadal_status load_heads(upload *up, matrix *loaded, const matrix_view *vi
     for (uint32_t h = 0; h < config->num_attention_heads; h++)
         heads[h] = matrix_rows(&whole, h * (size_t)(config->qk_nope_head_dim + config->v_head_dim),
                                config->qk_nope_head_dim + config->v_head_dim);
-    hadal_status status = matrix_create(loaded, up->model->device, MEMORY_ATTENTION, heads, config->num_attention_heads);
+    hadal_status status = matrix_create_stack(loaded, up->model->device, MEMORY_ATTENTION, heads,
+                                              config->num_attention_heads);
     free(heads);
     TRY(status);
     return report_progress(up, stored_bytes(view));
@@ -101,7 +102,7 @@ static hadal_status load_stack(upload *up, matrix *loaded, const mlp_view *exper
         sources[e] = source_of(view);
         bytes += stored_bytes(view);
     }
-    hadal_status status = matrix_create(loaded, up->model->device, MEMORY_EXPERTS, sources, count);
+    hadal_status status = matrix_create_stack(loaded, up->model->device, MEMORY_EXPERTS, sources, count);
     free(sources);
     TRY(status);
     return report_progress(up, bytes);

@@ -127,7 +127,7 @@ static hadal_status upload_slab(const matrix *made, matrix_slab *slab, const mat
 {
     size_t row_bytes = made->stride * dtype_bytes(made->type);
     size_t scale_row_bytes = made->scale_columns * sizeof(float);
-    if (made->experts == 1) {
+    if (!made->stacked) {
         TRY(upload_rows(made, slab->values, 0, sources, slab->first, slab->count, staging));
         if (slab->scales)
             TRY(buffer_write(slab->scales, 0,
@@ -150,8 +150,8 @@ static hadal_status items_per_slab(size_t *items, const matrix *made, hadal_devi
 {
     uint64_t most = hadal_device_describe(device)->largest_allocation_bytes;
     size_t row_bytes = made->stride * dtype_bytes(made->type);
-    size_t unit = made->experts > 1 ? 1 : made->type == DTYPE_F8_E4M3 ? made->block_rows : 1;
-    size_t unit_bytes = row_bytes * (made->experts > 1 ? made->rows : unit);
+    size_t unit = made->stacked ? 1 : made->type == DTYPE_F8_E4M3 ? made->block_rows : 1;
+    size_t unit_bytes = row_bytes * (made->stacked ? made->rows : unit);
     if (unit_bytes > most)
         return failure(HADAL_ERROR_DEVICE_MEMORY, "%zu bytes of weights that belong together are more than the %llu bytes that "
                        "%s allows in one buffer; choose another device", unit_bytes, (unsigned long long)most,
@@ -162,17 +162,17 @@ static hadal_status items_per_slab(size_t *items, const matrix *made, hadal_devi
 
 static hadal_status create_slab(matrix_slab *slab, const matrix *made, hadal_device *device, memory_class use)
 {
-    size_t rows = slab->count * (made->experts > 1 ? made->rows : 1);
+    size_t rows = slab->count * (made->stacked ? made->rows : 1);
     TRY(buffer_create(&slab->values, device, use, rows * made->stride * dtype_bytes(made->type)));
     if (made->type != DTYPE_F8_E4M3)
         return HADAL_OK;
-    size_t scale_rows = made->experts > 1 ? slab->count * made->scale_rows : divide_up(slab->count, made->block_rows);
+    size_t scale_rows = made->stacked ? slab->count * made->scale_rows : divide_up(slab->count, made->block_rows);
     return buffer_create(&slab->scales, device, use, scale_rows * made->scale_columns * sizeof(float));
 }
 
 static hadal_status create_slabs(matrix *made, hadal_device *device, memory_class use, const matrix_source *sources)
 {
-    size_t items = made->experts > 1 ? made->experts : made->rows, most = items;
+    size_t items = made->stacked ? made->experts : made->rows, most = items;
     char *staging;
     hadal_status status = HADAL_OK;
     TRY(items_per_slab(&most, made, device));
@@ -189,14 +189,26 @@ done:
     return status;
 }
 
-hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources,
-                           size_t experts)
+static hadal_status create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources)
 {
-    *created = lay_out(sources, experts);
     hadal_status status = create_slabs(created, device, use, sources);
     if (status != HADAL_OK)
         matrix_free(created);
     return status;
+}
+
+hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use, const matrix_source *source)
+{
+    *created = lay_out(source, 1);
+    return create(created, device, use, source);
+}
+
+hadal_status matrix_create_stack(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources,
+                                 size_t experts)
+{
+    *created = lay_out(sources, experts);
+    created->stacked = true;
+    return create(created, device, use, sources);
 }
 
 void matrix_free(matrix *freed)

@@ -21,7 +21,7 @@ typedef struct matrix_source {
     uint32_t row_offset;                /* of the first row in its block of scales; 0 but for matrix_rows */
 } matrix_source;
 
-/* Rows first .. first + count - 1 of a source as a source of its own, which matrix_create takes as one of a stack. Where
+/* Rows first .. first + count - 1 of a source as a source of its own, as one of a stack. Where
  * they do not begin at a whole block of scales, scales keep to the block in which they begin and row_offset says how far
  * into it. */
 matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count);
@@ -36,7 +36,8 @@ typedef struct matrix_slab {
 
 typedef struct matrix {
     dtype type;
-    size_t experts;               /* 1: a single matrix */
+    bool stacked;                 /* a stack, be it of one */
+    size_t experts;
     size_t rows, columns, stride; /* of one expert; stride: elements between rows, a multiple of ROW_UNIT, zero padded */
     uint32_t block_rows, block_columns;
     size_t scale_rows, scale_columns; /* blocks of one expert */
@@ -44,14 +45,17 @@ typedef struct matrix {
     matrix_slab *slabs;
 } matrix;
 
-/* Allocates and uploads `experts` matrices of equal shape and dtype (sources[experts]); also splits them. Blocks of
- * scales to which the kernels cannot keep (of a width that is no multiple of ROW_UNIT, or cut by a stack's matrices) are
- * resolved here: the values are then stored as F32. */
+/* Allocates and uploads one matrix, in slabs of rows. Blocks of scales to which the kernels cannot keep (of a width that
+ * is no multiple of ROW_UNIT, or cut by a stack's matrices) are resolved here: the values are then stored as F32. */
 HADAL_CHECKED hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use,
-                                         const matrix_source *sources, size_t experts);
+                                         const matrix_source *source);
+
+/* The same for a stack of `experts` matrices of equal shape and dtype (sources[experts]), in slabs of whole ones. */
+HADAL_CHECKED hadal_status matrix_create_stack(matrix *created, hadal_device *device, memory_class use,
+                                               const matrix_source *sources, size_t experts);
 void matrix_free(matrix *freed);
 
-/* Device bytes that matrix_create would allocate for them. Values and scales are not looked at. */
+/* Device bytes that matrix_create or matrix_create_stack would allocate for them. Values and scales are not looked at. */
 size_t matrix_source_bytes(const matrix_source *sources, size_t experts);
 
 /* Device bytes of `rows` rows of a matrix with the scales of their blocks. */

@@ -27,12 +27,13 @@ static void check_rows(hadal_device *device, dtype type, size_t rows, size_t col
     float *scales = calloc(scale_count, sizeof *scales), *expected = calloc(columns, sizeof *expected);
     for (size_t i = 0; i < scale_count; i++)
         scales[i] = 1.0f + test_random_float(&random) / 2;
-    const matrix_source source = {type, values, type == DTYPE_F8_E4M3 ? scales : NULL, rows, columns, BLOCK, BLOCK};
+    const matrix_source source = {type, values, type == DTYPE_F8_E4M3 ? scales : NULL, rows, columns, BLOCK, BLOCK,
+                                  0};
     int32_t tokens[5] = {(int32_t)rows - 1, 0, (int32_t)rows / 2, 0, (int32_t)(rows / 3)};
     matrix embedding;
     embed_op op;
     buffer *out, *token_buffer;
-    CHECK_OK(matrix_create(&embedding, device, MEMORY_EMBEDDING, &source, 1));
+    CHECK_OK(matrix_create(&embedding, device, MEMORY_EMBEDDING, &source));
     assert_true(embedding.slab_count >= least_slabs);
     CHECK_OK(embed_create(&op, device, embedding.type));
     CHECK_OK(buffer_create(&token_buffer, device, MEMORY_OTHER, sizeof tokens));

@@ -101,7 +101,7 @@ static void check_linear(dtype type, const shape_case *c, hadal_linear choice, b
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), choice));
-    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources, 1));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources));
     buffer *in_buffer = test_buffer(in, c->tokens * in_stride * sizeof *in);
     buffer *out_buffer = test_buffer(before, c->tokens * out_stride * sizeof *before);
     CHECK_OK(linear_run(&op, out_buffer, in_buffer, &device_weight, c->tokens, accumulate));
@@ -156,7 +156,7 @@ static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, si
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
-    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources, heads));
+    CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, weight.sources, heads));
     buffer *in_buffer = test_buffer(in, tokens * heads * stride * sizeof *in);
     buffer *out_buffer = test_buffer(NULL, tokens * out_stride * sizeof *in);
     CHECK_OK(linear_heads(&op, out_buffer, in_buffer, &device_weight, tokens, nope, width));
@@ -211,7 +211,7 @@ static void heads_cut_blocks_of_scales(void **state)
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
-    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, heads, HEADS));
+    CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, heads, HEADS));
     buffer *in_buffer = test_buffer(in, HEADS * stride * sizeof *in);
     buffer *out_buffer = test_buffer(NULL, out_stride * sizeof *in);
     CHECK_OK(linear_heads(&op, out_buffer, in_buffer, &device_weight, 1, 0, ROWS));
@@ -232,6 +232,7 @@ static void heads_and_absorb_agree(void **state)
     (void)state;
     for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
         check_heads(type, 1, 3, 10, 14, 30);
+        check_heads(type, 5, 1, 6, 20, 33); /* a stack of one */
         check_heads(type, 6, 5, 7, 9, 65);
         check_heads(type, 3, 2, 128, 128, 512);
     }
@@ -263,7 +264,7 @@ static void check_experts(dtype type, size_t tokens, size_t choices, size_t expe
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
-    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources, experts));
+    CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, weight.sources, experts));
     buffer *in_buffer = test_buffer(in, tokens * in_stride * sizeof *in);
     buffer *out_buffer = test_buffer(NULL, count * out_stride * sizeof *in);
     buffer *ids_buffer = test_buffer(ids, count * sizeof *ids);
@@ -314,14 +315,14 @@ static void matrices_are_split_at_the_largest_allocation(void **state)
     uint64_t random = 1;
     host_matrix source = make_matrix(DTYPE_F32, 1, 700, 200, 1, 16, &random);
     matrix split;
-    CHECK_OK(matrix_create(&split, test_device(), MEMORY_OTHER, source.sources, 1));
+    CHECK_OK(matrix_create(&split, test_device(), MEMORY_OTHER, source.sources));
     assert_true(split.slab_count > 8);
     assert_int_equal(device_allocated(test_device(), MEMORY_OTHER), matrix_source_bytes(source.sources, 1));
     matrix_free(&split);
     free_matrix(&source);
     host_matrix stack = make_matrix(DTYPE_F32, 2, 400, 200, 1, 16, &random);
     CHECK_FAILS(HADAL_ERROR_DEVICE_MEMORY, "belong together",
-                matrix_create(&split, test_device(), MEMORY_OTHER, stack.sources, 2));
+                matrix_create_stack(&split, test_device(), MEMORY_OTHER, stack.sources, 2));
     free_matrix(&stack);
     hadal_device_close(test_device_now);
     test_device_now = whole;
