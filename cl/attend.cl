@@ -69,7 +69,7 @@ inline headsv weigh_tile(float *weights, headsv *largest, headsv *total, const f
         headsv q = vload_heads(i, queries);
 #pragma unroll
         for (int key = 0; key < KEY_TILE; key++)
-            scores[key] = mad(q, (headsv)(tile[key * ROW + i]), scores[key]);
+            scores[key] += q * tile[key * ROW + i];
     }
     headsv before = *largest, sum = (headsv)(0.0f);
 #pragma unroll
@@ -84,7 +84,7 @@ inline headsv weigh_tile(float *weights, headsv *largest, headsv *total, const f
         vstore_heads(weight, key, weights);
     }
     headsv factor = exp(before - *largest);
-    *total = mad(*total, factor, sum);
+    *total = *total * factor + sum;
     return factor;
 }
 
@@ -100,7 +100,7 @@ inline void add_tile(float *sums, const float *factors, const float *weights, co
             floatv latent = vloadv(0, tile + key * ROW + i);
 #pragma unroll
             for (int h = 0; h < HEAD_BLOCK; h++)
-                sum[h] = mad((floatv)(weights[key * HEAD_BLOCK + h]), latent, sum[h]);
+                sum[h] += weights[key * HEAD_BLOCK + h] * latent;
         }
 #pragma unroll
         for (int h = 0; h < HEAD_BLOCK; h++)
@@ -182,7 +182,7 @@ inline void score_tile(__local float *weights, __global const float *query, __lo
         int key = pair % KEY_TILE, h = pair / KEY_TILE;
         floatv products = (floatv)(0.0f);
         for (int i = 0; i < ROW; i += VECTOR)
-            products = mad(vloadv(0, query + min(h, heads - 1) * ROW + i), cache_load(tile + key * TILE_ROW, i), products);
+            products += vloadv(0, query + min(h, heads - 1) * ROW + i) * cache_load(tile + key * TILE_ROW, i);
         weights[key * HEAD_BLOCK + h] = key < count ? vector_sum(products) : -INFINITY;
     }
 }
@@ -201,7 +201,7 @@ inline void weigh_tile(__local float *weights, __local float *maxima, __local fl
             total += weight;
         }
         factors[h] = exp(maxima[h] - largest);
-        totals[h] = mad(totals[h], factors[h], total);
+        totals[h] = totals[h] * factors[h] + total;
         maxima[h] = largest;
     }
 }
@@ -220,7 +220,7 @@ inline void add_tile(float sums[COLUMNS][HEADS_EACH], __local const float *facto
             float latent = cache_value(tile + key * TILE_ROW, min(column + c * COLUMN_STEP, PADDED_LATENT - 1));
 #pragma unroll
             for (int h = 0; h < HEADS_EACH; h++)
-                sums[c][h] = mad(weights[key * HEAD_BLOCK + first_head + h], latent, sums[c][h]);
+                sums[c][h] += weights[key * HEAD_BLOCK + first_head + h] * latent;
         }
     }
 }
@@ -283,11 +283,11 @@ __kernel void attend_combine(__global float *out, __global const float *scratch,
     for (int split = 0; split < splits; split++)
         largest = fmax(largest, totals[split].x);
     for (int split = 0; split < splits; split++)
-        total = mad(totals[split].y, exp(totals[split].x - largest), total);
+        total += totals[split].y * exp(totals[split].x - largest);
     for (int i = (int)get_local_id(0) * VECTOR; i < PADDED_LATENT; i += GROUP * VECTOR) {
         floatv sum = (floatv)(0.0f);
         for (int split = 0; split < splits; split++)
-            sum = mad(vloadv(0, scratch + split * PADDED_LATENT + i), (floatv)(exp(totals[split].x - largest)), sum);
+            sum += exp(totals[split].x - largest) * vloadv(0, scratch + split * PADDED_LATENT + i);
         vstorev(sum / total, 0, out + row * PADDED_LATENT + i);
     }
 }

@@ -115,10 +115,10 @@ __kernel void index_key(__global index_t *cache, __global float *scales, __globa
     float mean = lane_sum(sum) / DIM;
     float squares = 0.0f;
     for (int i = LANE_START; i < DIM; i += LANES)
-        squares = mad(keys[i] - mean, keys[i] - mean, squares);
+        squares += (keys[i] - mean) * (keys[i] - mean);
     float inverse = 1.0f / sqrt(lane_sum(squares) / DIM + epsilon);
     for (int i = LANE_START; i < DIM; i += LANES)
-        row[i] = mad((keys[i] - mean) * inverse, weight[i], bias[i]);
+        row[i] = (keys[i] - mean) * inverse * weight[i] + bias[i];
     group_barrier();
     rotate_halves(row, rope_table, position);
     float scale = store_row(cache + (size_t)position * PADDED_DIM, row);

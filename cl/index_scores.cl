@@ -40,65 +40,102 @@
 #define EXACT_DIMS DIM
 #endif
 
-inline void load_tile(float *tile, __global const index_t *cache, int first, int keys)
+/* Rows become columns: each stage interleaves the halves of the block, which rotates the bits of an element's index. */
+inline void transpose(floatv block[VECTOR])
 {
-    for (int key = 0; key < KEY_TILE; key++) {
-        __global const index_t *row = cache + (size_t)min(first + key, keys - 1) * PADDED_DIM;
-        for (int d = 0; d < DIM; d++)
-            tile[d * KEY_TILE + key] = index_value(row[d]);
+#pragma unroll
+    for (int stage = 1; stage < VECTOR; stage *= 2) {
+        floatv turned[VECTOR];
+#pragma unroll
+        for (int i = 0; i < VECTOR / 2; i++) {
+            turned[2 * i].even = block[i].lo;
+            turned[2 * i].odd = block[i + VECTOR / 2].lo;
+            turned[2 * i + 1].even = block[i].hi;
+            turned[2 * i + 1].odd = block[i + VECTOR / 2].hi;
+        }
+#pragma unroll
+        for (int i = 0; i < VECTOR; i++)
+            block[i] = turned[i];
     }
 }
 
-/* dots[j][v] = query_j . keys over the dims from first to last. */
-inline void dot_heads(floatv dots[HEAD_TILE][KEY_VECTORS], const float *tile, __global const index_t *query, int heads,
-                      int first, int last)
+/* tile[PADDED_DIM][KEY_TILE] = keys first.. of the cache; beyond its last key, the last one again. */
+inline void load_tile(float *tile, __global const index_t *cache, int first, int keys)
 {
+    for (int key = 0; key < KEY_TILE; key += VECTOR)
+        for (int d = 0; d < PADDED_DIM; d += VECTOR) {
+            floatv block[VECTOR];
 #pragma unroll
-    for (int j = 0; j < HEAD_TILE; j++)
+            for (int i = 0; i < VECTOR; i++)
+                block[i] = index_values(cache, (size_t)min(first + key + i, keys - 1) * PADDED_DIM + d);
+            transpose(block);
 #pragma unroll
-        for (int v = 0; v < KEY_VECTORS; v++)
-            dots[j][v] = (floatv)(0.0f);
-    for (int d = first; d < last; d++) {
-        floatv key[KEY_VECTORS];
-#pragma unroll
-        for (int v = 0; v < KEY_VECTORS; v++)
-            key[v] = vloadv(0, tile + d * KEY_TILE + v * VECTOR);
-#pragma unroll
-        for (int j = 0; j < HEAD_TILE; j++) {
-            floatv q = (floatv)(index_value(query[min(j, heads - 1) * PADDED_DIM + d]));
-#pragma unroll
-            for (int v = 0; v < KEY_VECTORS; v++)
-                dots[j][v] = mad(q, key[v], dots[j][v]);
+            for (int i = 0; i < VECTOR; i++)
+                vstorev(block[i], 0, tile + (d + i) * KEY_TILE + key);
         }
-    }
 }
 
 /* total += weight_j * ReLU(query_j . key) of HEAD_TILE heads, of which `heads` exist, and all keys of the tile. */
-inline void add_heads(floatv *total, const float *tile, __global const index_t *query, __global const float *weight,
+inline void add_heads(floatv *total, const float *tile, __global const index_t *queries, __global const float *weights,
                       int heads)
 {
+    float query[HEAD_TILE * PADDED_DIM];
+    for (int j = 0; j < HEAD_TILE; j++)
+        for (int i = 0; i < PADDED_DIM; i += VECTOR)
+            vstorev(index_values(queries, min(j, heads - 1) * PADDED_DIM + i), 0, query + j * PADDED_DIM + i);
     floatv dots[HEAD_TILE][KEY_VECTORS];
-    dot_heads(dots, tile, query, heads, 0, min(DIM, EXACT_DIMS));
 #if DIM > EXACT_DIMS
     intv exact[HEAD_TILE][KEY_VECTORS] = {{(intv)(0)}};
-    for (int first = EXACT_DIMS;; first += EXACT_DIMS) {
-        for (int j = 0; j < HEAD_TILE; j++)
-            for (int v = 0; v < KEY_VECTORS; v++)
-                exact[j][v] += convert_intv(dots[j][v]);
-        if (first >= DIM)
-            break;
-        dot_heads(dots, tile, query, heads, first, min(first + EXACT_DIMS, DIM));
-    }
-    for (int j = 0; j < HEAD_TILE; j++)
-        for (int v = 0; v < KEY_VECTORS; v++)
-            dots[j][v] = convert_floatv(exact[j][v]);
 #endif
+    for (int first = 0; first < DIM; first += EXACT_DIMS) {
+#pragma unroll
+        for (int j = 0; j < HEAD_TILE; j++)
+#pragma unroll
+            for (int v = 0; v < KEY_VECTORS; v++)
+                dots[j][v] = (floatv)(0.0f);
+        for (int d = first; d < min(first + EXACT_DIMS, DIM); d++) {
+            floatv key[KEY_VECTORS];
+#pragma unroll
+            for (int v = 0; v < KEY_VECTORS; v++)
+                key[v] = vloadv(0, tile + d * KEY_TILE + v * VECTOR);
+#pragma unroll
+            for (int j = 0; j < HEAD_TILE; j++)
+#pragma unroll
+                for (int v = 0; v < KEY_VECTORS; v++)
+                    dots[j][v] += query[j * PADDED_DIM + d] * key[v];
+        }
+#if DIM > EXACT_DIMS
+        for (int j = 0; j < HEAD_TILE; j++)
+            for (int v = 0; v < KEY_VECTORS; v++) {
+                exact[j][v] += convert_intv(dots[j][v]);
+                dots[j][v] = convert_floatv(exact[j][v]);
+            }
+#endif
+    }
 #pragma unroll
     for (int j = 0; j < HEAD_TILE; j++) {
-        float w = j < heads ? weight[j] : 0.0f;
+        float weight = j < heads ? weights[j] : 0.0f;
 #pragma unroll
         for (int v = 0; v < KEY_VECTORS; v++)
-            total[v] = mad((floatv)(w), fmax(dots[j][v], 0.0f), total[v]);
+            total[v] += weight * fmax(dots[j][v], 0.0f);
+    }
+}
+
+/* out[KEY_TILE] = total * scale, but -INFINITY beyond the position; the tile's first key is `first` of `keys`. */
+inline void store_scores(__global float *out, const floatv *total, __global const float *scales, int first, int keys,
+                         int position)
+{
+    for (int v = 0; v < KEY_VECTORS; v++) {
+        int s = first + v * VECTOR;
+        if (s + VECTOR <= keys) {
+            floatv scaled = total[v] * KEY_SCALES(s);
+            vstorev(select(scaled, (floatv)(-INFINITY), VECTOR_NUMBERS + s > position), 0, out + v * VECTOR);
+        } else {
+            float each[VECTOR];
+            vstorev(total[v], 0, each);
+            for (int i = 0; i < VECTOR && s + i < keys; i++)
+                out[v * VECTOR + i] = s + i <= position ? each[i] * KEY_SCALE(s + i) : -INFINITY;
+        }
     }
 }
 
@@ -107,7 +144,7 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
                            __global const float *scales, __global const int *positions, int first_row, int rows,
                            int keys, int query_tile)
 {
-    float tile[DIM * KEY_TILE];
+    float tile[PADDED_DIM * KEY_TILE];
     int first_key = (int)get_group_id(0) * KEY_TILE;
     int first = (int)get_group_id(1) * query_tile, last = min(first + query_tile, rows);
     load_tile(tile, cache, first_key, keys);
@@ -116,13 +153,11 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
         floatv total[KEY_VECTORS];
         for (int v = 0; v < KEY_VECTORS; v++)
             total[v] = (floatv)(0.0f);
-        for (int head = 0; head < HEADS; head += HEAD_TILE)
-            add_heads(total, tile, queries + ((size_t)token * HEADS + head) * PADDED_DIM,
-                      head_weights + (size_t)token * PADDED_HEADS + head, min(HEADS - head, HEAD_TILE));
-        __global float *out = scores + (size_t)row * stride + first_key;
-        for (int key = 0; key < KEY_TILE && first_key + key < keys; key++)
-            out[key] = first_key + key <= position
-                           ? ((const float *)total)[key] * KEY_SCALE(first_key + key) : -INFINITY;
+        if (first_key <= position)
+            for (int head = 0; head < HEADS; head += HEAD_TILE)
+                add_heads(total, tile, queries + ((size_t)token * HEADS + head) * PADDED_DIM,
+                          head_weights + (size_t)token * PADDED_HEADS + head, min(HEADS - head, HEAD_TILE));
+        store_scores(scores + (size_t)row * stride + first_key, total, scales, first_key, keys, position);
     }
 }
 
@@ -152,7 +187,7 @@ inline int dot_add(int a, int b, int sum)
 #define WORDS PADDED_DIM
 typedef float word_t;
 typedef float dot_t;
-#define dot_add(a, b, sum) mad((a), (b), (sum))
+#define dot_add(a, b, sum) ((a) * (b) + (sum))
 #define load_word(p, i) index_value((p)[i])
 #endif
 
@@ -184,7 +219,7 @@ inline float sum_heads(__local const word_t *key, __global const index_t *query,
     float sum = 0.0f;
 #pragma unroll
     for (int j = 0; j < HEAD_TILE; j++)
-        sum = mad(j < heads ? weight[j] : 0.0f, fmax((float)dots[j], 0.0f), sum);
+        sum += (j < heads ? weight[j] : 0.0f) * fmax((float)dots[j], 0.0f);
     return sum;
 }
 

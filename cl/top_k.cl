@@ -12,37 +12,49 @@
 /* Keys of the list; its passes are cheap, and it fits in local memory. */
 #if GROUP == 1
 #define LIST_SIZE 16384
+#define BLOCK (4 * VECTOR) /* scores that are looked at together, since few blocks hold a chosen one */
 #else
 #define LIST_SIZE 4096
+#define BLOCK VECTOR
 #endif
 
 #define ABSENT INT_MIN          /* no score */
 #define LOWEST (INT_MIN + 1)    /* NaN */
 #define KEY_BITS 32
 
-#if VECTOR == 16
-#define LANE_NUMBERS ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#elif VECTOR == 8
-#define LANE_NUMBERS ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
-#else
-#define LANE_NUMBERS ((int4)(0, 1, 2, 3))
-#endif
-
 /* Integers in the order of floats; -0 is 0. */
 inline intv score_keys(floatv scores)
 {
-    intv bits = VECTOR_JOIN(as_int, VECTOR)(scores);
+    intv bits = as_intv(scores);
     intv keys = bits ^ ((bits >> 31) & 0x7fffffff);
     keys = select(keys, (intv)(0), keys == -1);
     /* below -infinity or above infinity: NaN */
     return select(keys, (intv)(LOWEST), as_uintv(keys) - 0x807fffffu > (uintv)(0xff000001u));
 }
 
+inline int score_key(float score)
+{
+    return score_keys((floatv)(score)).s0;
+}
+
+inline int vector_largest(intv keys)
+{
+#if VECTOR == 16
+    int8 pairs = max(keys.lo, keys.hi);
+    int4 fours = max(pairs.lo, pairs.hi);
+#elif VECTOR == 8
+    int4 fours = max(keys.lo, keys.hi);
+#else
+    int4 fours = keys;
+#endif
+    return max(max(fours.x, fours.y), max(fours.z, fours.w));
+}
+
 /* Keys i..i + VECTOR - 1 of a row of `count` scores. */
 inline intv row_keys(__global const float *row, int i, int count)
 {
     intv keys = score_keys(vloadv(0, row + i));
-    return i + VECTOR <= count ? keys : select(keys, (intv)(ABSENT), LANE_NUMBERS + i >= count);
+    return i + VECTOR <= count ? keys : select(keys, (intv)(ABSENT), VECTOR_NUMBERS + i >= count);
 }
 
 /* Sum of `value` over the group, in *cell, which was zero; every work-item gets it. */
@@ -54,15 +66,6 @@ inline int group_count(int value, SHARED int *cell)
     atomic_add(cell, value);
     barrier(CLK_LOCAL_MEM_FENCE);
     return *cell;
-#endif
-}
-
-inline int shared_next(SHARED int *cell)
-{
-#if GROUP == 1
-    return (*cell)++;
-#else
-    return atomic_inc(cell);
 #endif
 }
 
@@ -114,31 +117,58 @@ inline int2 search(SHARED const int *list, __global const float *row, int count,
 /* list[slots] = the largest keys of interleaved parts of the row; slots a multiple of GROUP * VECTOR. */
 inline void list_maxima(SHARED int *list, int slots, __global const float *row, int count)
 {
-    for (int slot = (int)get_local_id(0) * VECTOR; slot < slots; slot += GROUP * VECTOR) {
-        intv largest = (intv)(ABSENT);
-        for (int i = slot; i < count; i += slots)
-            largest = max(largest, row_keys(row, i, count));
-        vstorev(largest, 0, list + slot);
-    }
+    for (int slot = (int)get_local_id(0) * VECTOR; slot < slots; slot += GROUP * VECTOR)
+        vstorev((intv)(ABSENT), 0, list + slot);
+    for (int start = 0; start < count; start += slots)
+        for (int slot = (int)get_local_id(0) * VECTOR; slot < min(slots, count - start); slot += GROUP * VECTOR)
+            vstorev(max(vloadv(0, list + slot), row_keys(row, start + slot, count)), 0, list + slot);
     group_barrier();
+}
+
+/* The largest of the keys i..i + BLOCK - 1. */
+inline int block_largest(__global const float *row, int i, int count)
+{
+    int last = (count - 1) / VECTOR * VECTOR;
+    intv largest = row_keys(row, i, count);
+#pragma unroll
+    for (int j = VECTOR; j < BLOCK; j += VECTOR)
+        largest = max(largest, row_keys(row, min(i + j, last), count));
+    return vector_largest(largest);
+}
+
+/* Appends those keys that are above `bound`, in any order, while there is room; *length counts them all. */
+inline void append_above(SHARED int *list, SHARED int *length, intv keys, int bound)
+{
+    int each[VECTOR];
+    vstorev(keys, 0, each);
+#if GROUP == 1
+    int at = *length;
+    for (int j = 0; j < VECTOR; j++) { /* branches here would be mispredicted */
+        list[min(at, LIST_SIZE - 1)] = each[j];
+        at += each[j] > bound;
+    }
+    *length = at;
+#else
+    for (int j = 0; j < VECTOR; j++) {
+        int at = each[j] > bound ? atomic_inc(length) : LIST_SIZE;
+        if (at < LIST_SIZE)
+            list[at] = each[j];
+    }
+#endif
 }
 
 /* Appends the row's keys above `bound` in any order while there is room; returns how many there are. */
 inline int list_above(SHARED int *list, __global const float *row, int count, int bound, SHARED int *cells)
 {
     clear_cells(cells);
-    for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR) {
-        intv keys = row_keys(row, i, count);
-        if (!any(keys > bound))
+    for (int i = (int)get_local_id(0) * BLOCK; i < count; i += GROUP * BLOCK) {
+        if (block_largest(row, i, count) <= bound)
             continue;
-        int each[VECTOR];
-        vstorev(keys, 0, each);
-        for (int j = 0; j < VECTOR; j++)
-            if (each[j] > bound) {
-                int at = shared_next(cells);
-                if (at < LIST_SIZE)
-                    list[at] = each[j];
-            }
+        for (int start = i; start < min(i + BLOCK, count); start += VECTOR) {
+            intv keys = row_keys(row, start, count);
+            if (vector_largest(keys) > bound)
+                append_above(list, cells, keys, bound);
+        }
     }
     group_barrier();
     int above = cells[0];
@@ -164,7 +194,7 @@ inline int2 choose(SHARED int *list, __global const float *row, int count, int k
     int above = list_above(list, row, count, bound.x, cells);
     if (above < k)
         return (int2)(bound.x, k - above);
-    if (above > LIST_SIZE)
+    if (above >= LIST_SIZE)
         return search(0, row, count, k, cells);
     int2 choice = search(list, row, above, k, cells);
     return (int2)(max(choice.x, bound.x), choice.y);
@@ -172,21 +202,27 @@ inline int2 choose(SHARED int *list, __global const float *row, int count, int k
 
 #if GROUP == 1
 
-/* Writes the chosen positions in ascending order. */
-inline void write_chosen(__global int *selected, SHARED int *list, __global const float *row, int count, int2 choice,
+/* Writes the k chosen positions in ascending order. */
+inline void write_chosen(__global int *selected, SHARED int *list, __global const float *row, int count, int k, int2 choice,
                          SHARED int2 *scratch)
 {
     int threshold = choice.x, ties = choice.y, written = 0;
-    for (int i = 0; i < count; i += VECTOR) {
-        intv keys = row_keys(row, i, count);
-        if (!any(keys > (ties ? threshold - 1 : threshold)))
+    for (int i = 0; i < count && written < k; i += BLOCK) {
+        if (block_largest(row, i, count) <= (ties ? threshold - 1 : threshold))
             continue;
-        int each[VECTOR];
-        vstorev(keys, 0, each);
-        for (int j = 0; j < VECTOR; j++)
-            if (each[j] > threshold || (each[j] == threshold && ties-- > 0))
-                selected[written++] = i + j;
-        ties = max(ties, 0);
+        for (int start = i; start < min(i + BLOCK, count); start += VECTOR) {
+            int each[VECTOR];
+            intv keys = row_keys(row, start, count);
+            if (vector_largest(keys) <= (ties ? threshold - 1 : threshold))
+                continue;
+            vstorev(keys, 0, each);
+            for (int j = 0; j < VECTOR && written < k; j++) { /* another branch here would be mispredicted */
+                bool tie = (each[j] == threshold) & (ties > 0);
+                selected[written] = start + j;
+                written += (each[j] > threshold) | tie;
+                ties -= tie;
+            }
+        }
     }
 }
 
@@ -209,8 +245,8 @@ inline int2 sum_before(int2 value, __local int2 *scratch)
 
 /* Writes the chosen positions in ascending order: the list counts the keys above the threshold (low 16 bits) and equal
  * to it (high 16 bits) in each of LIST_SIZE chunks of the row; then each work-item knows where its chunks' go. */
-inline void write_chosen(__global int *selected, __local int *list, __global const float *row, int count, int2 choice,
-                         __local int2 *scratch)
+inline void write_chosen(__global int *selected, __local int *list, __global const float *row, int count, int k,
+                         int2 choice, __local int2 *scratch)
 {
     enum { CHUNKS = LIST_SIZE / GROUP }; /* of a work-item */
     int me = get_local_id(0), threshold = choice.x, ties = choice.y;
@@ -235,10 +271,10 @@ inline void write_chosen(__global int *selected, __local int *list, __global con
         if ((list[i] & 0xffff) == 0 && (list[i] == 0 || ties == 0))
             continue;
         for (int s = i * chunk; s < min((i + 1) * chunk, count); s++) {
-            int key = score_keys((floatv)(row[s])).x;
-            if (key > threshold || (key == threshold && ties-- > 0))
+            int key = score_key(row[s]);
+            if (key > threshold || (key == threshold && ties > 0))
                 selected[written++] = s;
-            ties = max(ties, 0);
+            ties -= key == threshold && ties > 0;
         }
     }
 }
@@ -267,5 +303,5 @@ __kernel void top_k(__global int *selected, int selected_stride, __global int *c
     }
     int2 choice = choose(list, scores, count, k, slots, cells);
     group_barrier();
-    write_chosen(selected, list, scores, count, choice, scratch);
+    write_chosen(selected, list, scores, count, k, choice, scratch);
 }
