@@ -116,7 +116,8 @@ hadal_status self_test_matrix(self_test *test, const matrix **made, double **val
     if (test->matrix_count == SELF_TEST_MATRICES)
         return failure(HADAL_ERROR_INTERNAL, "a self-test makes too many matrices; this is a bug in hadal");
     matrix *kept = &test->matrices[test->matrix_count];
-    TRY(matrix_create(kept, test->device, MEMORY_OTHER, sources, experts));
+    TRY(experts == 1 ? matrix_create(kept, test->device, MEMORY_OTHER, sources)
+                     : matrix_create_stack(kept, test->device, MEMORY_OTHER, sources, experts));
     test->matrix_count++;
     *made = kept;
     return HADAL_OK;
