@@ -19,3 +19,8 @@ check_PROGRAMS += tests/model/test_parity
 tests_model_test_parity_SOURCES = tests/model/test_parity.c tests/npy.h
 tests_model_test_parity_LDADD = $(test_ldadd)
 TESTS += tests/model/test_parity
+
+check_PROGRAMS += tests/model/test_demo
+tests_model_test_demo_SOURCES = tests/model/test_demo.c
+tests_model_test_demo_LDADD = $(test_ldadd)
+TESTS += tests/model/test_demo

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* The trained demo model in weights/: its reference logits and greedy tokens, quantised caches against exact ones, a
+ * needle through sparse and dense attention, and memory as planned. */
+
+#include <jansson.h>
+#include <zlib.h>
+
+#include "tests/npy.h"
+#include "tests/ops/device.h"
+
+enum { MOST_TOKENS = 8192, VOCABULARY = 4096 };
+
+static hadal_model *demo;
+
+static const hadal_session_options exact = {.context = 704, .attention = HADAL_ATTENTION_SPARSE,
+                                            .kv_cache = HADAL_KV_F32, .index_cache = HADAL_INDEX_F32};
+
+static const char *demo_directory(void)
+{
+    static char path[1024];
+    const char *top = getenv("top_srcdir");
+    snprintf(path, sizeof path, "%s/weights", top ? top : ".");
+    return path;
+}
+
+static const char *reference_path(const char *name)
+{
+    static char path[2048];
+    snprintf(path, sizeof path, "%s/reference/%s", demo_directory(), name);
+    return path;
+}
+
+static size_t read_tokens(int32_t tokens[MOST_TOKENS])
+{
+    size_t count = 0;
+    FILE *file = fopen(reference_path("tokens.txt"), "r");
+    assert_non_null(file);
+    while (count < MOST_TOKENS && fscanf(file, "%d", &tokens[count]) == 1)
+        count++;
+    fclose(file);
+    assert_int_equal(count, 600);
+    return count;
+}
+
+static int32_t best_token(const float *logits)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < VOCABULARY; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return best;
+}
+
+/* rows[position] = logits of every position */
+static bool keep_logits(void *user, size_t position, const float *logits)
+{
+    memcpy((float *)user + position * VOCABULARY, logits, VOCABULARY * sizeof *logits);
+    return true;
+}
+
+static float *all_logits(const hadal_session_options *options, const int32_t *tokens, size_t count)
+{
+    hadal_session *session;
+    float *rows = calloc(count * VOCABULARY, sizeof *rows);
+    const hadal_feed_options feed = {.logits = keep_logits, .user = rows};
+    CHECK_OK(hadal_session_create(&session, demo, options));
+    CHECK_OK(hadal_session_feed(session, tokens, count, &feed));
+    hadal_session_free(session);
+    return rows;
+}
+
+static void the_reference_logits_are_reproduced(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    size_t count = read_tokens(tokens);
+    npy_array expected = npy_read(reference_path("logits.npy"), "<f4", sizeof(float));
+    float *got = all_logits(&exact, tokens, count), worst = 0;
+    const float *last = got + (count - expected.shape[0]) * VOCABULARY, *reference = expected.data;
+    for (size_t i = 0; i < expected.shape[0] * VOCABULARY; i++)
+        worst = fmaxf(worst, fabsf(last[i] - reference[i]));
+    printf("largest difference of a logit: %g\n", (double)worst);
+    assert_true(worst < 1e-3f);
+    free(got);
+    free(expected.data);
+}
+
+static void the_reference_greedy_tokens_are_reproduced(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    size_t count = read_tokens(tokens);
+    hadal_session *session;
+    json_t *root = json_load_file(reference_path("greedy.json"), 0, NULL);
+    const json_t *expected = json_object_get(root, "tokens");
+    assert_int_equal(json_array_size(expected), 64);
+    CHECK_OK(hadal_session_create(&session, demo, &exact));
+    CHECK_OK(hadal_session_feed(session, tokens, count, NULL));
+    for (size_t i = 0; i < 64; i++) {
+        int32_t token = best_token(hadal_session_logits(session));
+        assert_int_equal(token, json_integer_value(json_array_get(expected, i)));
+        CHECK_OK(hadal_session_feed(session, &token, 1, NULL));
+    }
+    json_decref(root);
+    hadal_session_free(session);
+}
+
+/* KL(exact || quantised) of one position's next-token distributions, in nats. */
+static double divergence(const float *exact_logits, const float *other_logits)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < VOCABULARY; i++) {
+        double p = hadal_log_probability(exact_logits, VOCABULARY, i);
+        sum += exp(p) * (p - hadal_log_probability(other_logits, VOCABULARY, i));
+    }
+    return sum;
+}
+
+static void quantised_caches_hardly_change_the_predictions(void **state)
+{
+    (void)state;
+    static const hadal_session_options quantised[] = {
+        {.context = 704, .attention = HADAL_ATTENTION_SPARSE, .index_cache = HADAL_INDEX_INT8},
+        {.context = 704, .attention = HADAL_ATTENTION_SPARSE, .index_cache = HADAL_INDEX_FP8},
+        {.context = 704, .attention = HADAL_ATTENTION_SPARSE, .index_cache = HADAL_INDEX_F32},
+    };
+    static const char *const names[] = {"int8", "fp8", "f32"};
+    enum { STEP = 5 }; /* every fifth position: log-probabilities of 4096 tokens each are slow to take one by one */
+    int32_t tokens[MOST_TOKENS];
+    size_t count = read_tokens(tokens);
+    float *reference = all_logits(&exact, tokens, count);
+    for (size_t i = 0; i < 3; i++) {
+        float *got = all_logits(&quantised[i], tokens, count);
+        double sum = 0;
+        size_t positions = 0;
+        for (size_t position = 0; position < count; position += STEP, positions++)
+            sum += divergence(reference + position * VOCABULARY, got + position * VOCABULARY);
+        printf("bf16 latents, %s index keys: mean KL against f32 caches %.2g\n", names[i], sum / (double)positions);
+        assert_true(sum / (double)positions <= 0.02);
+        free(got);
+    }
+    free(reference);
+}
+
+static void the_needle_is_found_sparse_and_dense(void **state)
+{
+    (void)state;
+    static const hadal_session_options sessions[] = {
+        {.context = 4160, .attention = HADAL_ATTENTION_SPARSE, .index_cache = HADAL_INDEX_INT8},
+        {.context = 4160, .attention = HADAL_ATTENTION_SPARSE, .index_cache = HADAL_INDEX_FP8},
+        {.context = 4160, .attention = HADAL_ATTENTION_DENSE},
+    };
+    static char text[1 << 18];
+    hadal_tokenizer *tokenizer;
+    hadal_tokens prompt = {0};
+    gzFile file = gzopen(reference_path("needle-4k.txt.gz"), "rb");
+    int length = gzread(file, text, sizeof text);
+    gzclose(file);
+    assert_true(length > 0);
+    CHECK_OK(hadal_tokenizer_load(&tokenizer, demo_directory()));
+    CHECK_OK(hadal_tokenize(tokenizer, &prompt, text, (size_t)length, HADAL_TEXT_BOS));
+    assert_int_equal(prompt.count, 4092);
+    for (size_t i = 0; i < sizeof sessions / sizeof *sessions; i++) {
+        hadal_session *session;
+        int32_t answer[4];
+        char *words;
+        size_t bytes;
+        CHECK_OK(hadal_session_create(&session, demo, &sessions[i]));
+        CHECK_OK(hadal_session_feed(session, prompt.ids, prompt.count, NULL));
+        for (size_t n = 0; n < 4; n++) {
+            answer[n] = best_token(hadal_session_logits(session));
+            CHECK_OK(hadal_session_feed(session, &answer[n], 1, NULL));
+        }
+        CHECK_OK(hadal_detokenize(tokenizer, &words, &bytes, answer, 4, 0));
+        assert_string_equal(words, " 532227.");
+        free(words);
+        hadal_session_free(session);
+    }
+    hadal_tokens_free(&prompt);
+    hadal_tokenizer_free(tokenizer);
+}
+
+/* Doubling the context leaves what attention reads and computes unchanged, as index_topk positions are read anyway. */
+static void the_work_of_sparse_attention_does_not_grow_with_the_context(void **state)
+{
+    (void)state;
+    uint64_t bytes[2], operations[2];
+    for (size_t i = 0; i < 2; i++) {
+        const hadal_session_options options = {.context = 2100, .attention = HADAL_ATTENTION_SPARSE, .index_topk = 64};
+        size_t context = i ? 2048 : 1024, count;
+        int32_t token = 7, *tokens = calloc(context, sizeof *tokens);
+        hadal_session *session;
+        hadal_profile_row *rows;
+        CHECK_OK(hadal_session_create(&session, demo, &options));
+        CHECK_OK(hadal_session_feed(session, tokens, context, NULL));
+        hadal_device_profile_reset(test_device());
+        CHECK_OK(hadal_session_feed(session, &token, 1, NULL));
+        CHECK_OK(hadal_device_profile(test_device(), &rows, &count));
+        bytes[i] = operations[i] = 0;
+        for (size_t row = 0; row < count; row++)
+            if (strncmp(rows[row].kernel, "attend", 6) == 0) {
+                bytes[i] += rows[row].bytes;
+                operations[i] += rows[row].operations;
+            }
+        free(rows);
+        free(tokens);
+        hadal_session_free(session);
+    }
+    assert_true(bytes[0] > 0 && operations[0] > 0);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_int_equal(operations[0], operations[1]);
+}
+
+/* What `hadal inspect` predicts is what the device counts, class by class in sum. */
+static void memory_is_what_was_planned(void **state)
+{
+    (void)state;
+    static const hadal_session_options sessions[] = {
+        {.context = 1000},
+        {.context = 4097, .chunk = 33, .kv_cache = HADAL_KV_F32, .index_cache = HADAL_INDEX_F32, .index_topk = 100},
+        {.context = 100, .chunk = 512, .index_cache = HADAL_INDEX_FP8},
+    };
+    uint64_t before = hadal_device_allocated(test_device());
+    for (size_t i = 0; i < sizeof sessions / sizeof *sessions; i++) {
+        hadal_plan plan;
+        hadal_session *session;
+        CHECK_OK(hadal_plan_make(&plan, demo_directory(), &sessions[i], hadal_device_describe(test_device())));
+        assert_int_equal(plan.weight_bytes, before);
+        CHECK_OK(hadal_session_create(&session, demo, &sessions[i]));
+        assert_int_equal(plan.session_bytes, hadal_device_allocated(test_device()) - before);
+        hadal_session_free(session);
+        assert_int_equal(hadal_device_allocated(test_device()), before);
+    }
+}
+
+static void bad_feeds_are_refused_and_change_nothing(void **state)
+{
+    (void)state;
+    const hadal_session_options options = {.context = 8}, too_long = {.context = 1000000};
+    const int32_t tokens[] = {1, 2, 4096, -1, 5, 6, 7, 8, 9};
+    hadal_session *session;
+    CHECK_OK(hadal_session_create(&session, demo, &options));
+    CHECK_FAILS(HADAL_ERROR_DATA, "token 2 is 4096", hadal_session_feed(session, tokens, 3, NULL));
+    CHECK_FAILS(HADAL_ERROR_DATA, "is -1", hadal_session_feed(session, tokens + 3, 1, NULL));
+    CHECK_FAILS(HADAL_ERROR_ARGUMENT, "do not fit", hadal_session_feed(session, tokens, 9, NULL));
+    CHECK_FAILS(HADAL_ERROR_ARGUMENT, "no tokens", hadal_session_feed(session, tokens, 0, NULL));
+    assert_int_equal(hadal_session_length(session), 0);
+    CHECK_OK(hadal_session_feed(session, tokens, 2, NULL));
+    assert_int_equal(hadal_session_length(session), 2);
+    hadal_session_free(session);
+    CHECK_FAILS(HADAL_ERROR_ARGUMENT, "max_position_embeddings", hadal_session_create(&session, demo, &too_long));
+    assert_null(session);
+}
+
+/* Going back and feeding again gives the same logits as feeding once. */
+static void truncation_forgets_what_followed(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    read_tokens(tokens);
+    hadal_session *session;
+    const hadal_session_options options = {.context = 400};
+    float first[VOCABULARY];
+    CHECK_OK(hadal_session_create(&session, demo, &options));
+    CHECK_OK(hadal_session_feed(session, tokens, 300, NULL));
+    memcpy(first, hadal_session_logits(session), sizeof first);
+    CHECK_OK(hadal_session_feed(session, tokens + 400, 50, NULL));
+    hadal_session_truncate(session, 299);
+    CHECK_OK(hadal_session_feed(session, tokens + 299, 1, NULL));
+    assert_memory_equal(first, hadal_session_logits(session), sizeof first);
+    hadal_session_free(session);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_reference_logits_are_reproduced),
+        cmocka_unit_test(the_reference_greedy_tokens_are_reproduced),
+        cmocka_unit_test(quantised_caches_hardly_change_the_predictions),
+        cmocka_unit_test(the_needle_is_found_sparse_and_dense),
+        cmocka_unit_test(the_work_of_sparse_attention_does_not_grow_with_the_context),
+        cmocka_unit_test(memory_is_what_was_planned),
+        cmocka_unit_test(bad_feeds_are_refused_and_change_nothing),
+        cmocka_unit_test(truncation_forgets_what_followed),
+    };
+    test_open_device(NULL);
+    if (hadal_model_load(&demo, test_device(), demo_directory(), NULL) != HADAL_OK) {
+        fprintf(stderr, "%s\n", hadal_error_message());
+        return 1;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    hadal_model_free(demo);
+    hadal_device_close(test_device());
+    return failed;
+}
