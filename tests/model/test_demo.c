@@ -94,7 +94,7 @@ static void the_reference_greedy_tokens_are_reproduced(void **state)
     size_t count = read_tokens(tokens);
     hadal_session *session;
     json_t *root = json_load_file(reference_path("greedy.json"), 0, NULL);
-    const json_t *expected = json_object_get(root, "tokens");
+    const json_t *expected = json_object_get(root, "new_tokens");
     assert_int_equal(json_array_size(expected), 64);
     CHECK_OK(hadal_session_create(&session, demo, &exact));
     CHECK_OK(hadal_session_feed(session, tokens, count, NULL));
@@ -107,13 +107,22 @@ static void the_reference_greedy_tokens_are_reproduced(void **state)
     hadal_session_free(session);
 }
 
-/* KL(exact || quantised) of one position's next-token distributions, in nats. */
+/* ln of the sum of e^logit */
+static double log_sum(const float *logits)
+{
+    double sum = 0, most = logits[best_token(logits)];
+    for (int32_t i = 0; i < VOCABULARY; i++)
+        sum += exp(logits[i] - most);
+    return most + log(sum);
+}
+
+/* KL(exact || other) of one position's next-token distributions, in nats. */
 static double divergence(const float *exact_logits, const float *other_logits)
 {
-    double sum = 0;
+    double sum = 0, exact_sum = log_sum(exact_logits), other_sum = log_sum(other_logits);
     for (int32_t i = 0; i < VOCABULARY; i++) {
-        double p = hadal_log_probability(exact_logits, VOCABULARY, i);
-        sum += exp(p) * (p - hadal_log_probability(other_logits, VOCABULARY, i));
+        double p = exact_logits[i] - exact_sum;
+        sum += exp(p) * (p - (other_logits[i] - other_sum));
     }
     return sum;
 }
@@ -127,18 +136,16 @@ static void quantised_caches_hardly_change_the_predictions(void **state)
         {.context = 704, .attention = HADAL_ATTENTION_SPARSE, .index_cache = HADAL_INDEX_F32},
     };
     static const char *const names[] = {"int8", "fp8", "f32"};
-    enum { STEP = 5 }; /* every fifth position: log-probabilities of 4096 tokens each are slow to take one by one */
     int32_t tokens[MOST_TOKENS];
     size_t count = read_tokens(tokens);
     float *reference = all_logits(&exact, tokens, count);
     for (size_t i = 0; i < 3; i++) {
         float *got = all_logits(&quantised[i], tokens, count);
         double sum = 0;
-        size_t positions = 0;
-        for (size_t position = 0; position < count; position += STEP, positions++)
+        for (size_t position = 0; position < count; position++)
             sum += divergence(reference + position * VOCABULARY, got + position * VOCABULARY);
-        printf("bf16 latents, %s index keys: mean KL against f32 caches %.2g\n", names[i], sum / (double)positions);
-        assert_true(sum / (double)positions <= 0.02);
+        printf("bf16 latents, %s index keys: mean KL against f32 caches %.2g\n", names[i], sum / (double)count);
+        assert_true(sum / (double)count <= 0.02);
         free(got);
     }
     free(reference);
@@ -174,7 +181,7 @@ static void the_needle_is_found_sparse_and_dense(void **state)
             CHECK_OK(hadal_session_feed(session, &answer[n], 1, NULL));
         }
         CHECK_OK(hadal_detokenize(tokenizer, &words, &bytes, answer, 4, 0));
-        assert_string_equal(words, " 532227.");
+        assert_memory_equal(words, " 532227.", 8);
         free(words);
         hadal_session_free(session);
     }
@@ -254,23 +261,26 @@ static void bad_feeds_are_refused_and_change_nothing(void **state)
     assert_null(session);
 }
 
-/* Going back and feeding again gives the same logits as feeding once. */
+/* Going back and feeding other tokens gives the same bits as never having fed what was dropped. */
 static void truncation_forgets_what_followed(void **state)
 {
     (void)state;
     int32_t tokens[MOST_TOKENS];
     read_tokens(tokens);
-    hadal_session *session;
+    hadal_session *straight, *back;
     const hadal_session_options options = {.context = 400};
-    float first[VOCABULARY];
-    CHECK_OK(hadal_session_create(&session, demo, &options));
-    CHECK_OK(hadal_session_feed(session, tokens, 300, NULL));
-    memcpy(first, hadal_session_logits(session), sizeof first);
-    CHECK_OK(hadal_session_feed(session, tokens + 400, 50, NULL));
-    hadal_session_truncate(session, 299);
-    CHECK_OK(hadal_session_feed(session, tokens + 299, 1, NULL));
-    assert_memory_equal(first, hadal_session_logits(session), sizeof first);
-    hadal_session_free(session);
+    CHECK_OK(hadal_session_create(&straight, demo, &options));
+    CHECK_OK(hadal_session_feed(straight, tokens, 300, NULL));
+    CHECK_OK(hadal_session_feed(straight, tokens + 300, 20, NULL));
+    CHECK_OK(hadal_session_create(&back, demo, &options));
+    CHECK_OK(hadal_session_feed(back, tokens, 300, NULL));
+    CHECK_OK(hadal_session_feed(back, tokens + 400, 50, NULL));
+    hadal_session_truncate(back, 300);
+    assert_int_equal(hadal_session_length(back), 300);
+    CHECK_OK(hadal_session_feed(back, tokens + 300, 20, NULL));
+    assert_memory_equal(hadal_session_logits(straight), hadal_session_logits(back), VOCABULARY * sizeof(float));
+    hadal_session_free(straight);
+    hadal_session_free(back);
 }
 
 int main(void)
