@@ -53,6 +53,29 @@ void reference_latent(double *cache, const float *kv, const float *weight, size_
     reference_rope(cache + padded, kv + latent, frequencies, rope / 2, position, amplitude);
 }
 
+void reference_attend(double *out, const attend_dims *dims, const float *query, const float *cache, const int32_t *list,
+                      size_t length)
+{
+    size_t row = round_up(dims->latent, ROW_UNIT) + round_up(dims->rope, ROW_UNIT);
+    double largest = -INFINITY, total = 0;
+    for (int pass = 0; pass < 2; pass++) /* the largest score first, so that exp stays within bounds */
+        for (size_t i = 0; i < length; i++) {
+            const float *key = cache + (list ? (size_t)list[i] : i) * row;
+            double score = 0;
+            for (size_t j = 0; j < row; j++)
+                score += (double)query[j] * key[j];
+            if (pass == 0) {
+                largest = fmax(largest, score);
+                continue;
+            }
+            total += exp(score - largest);
+            for (size_t j = 0; j < dims->latent; j++)
+                out[j] = (i ? out[j] : 0) + exp(score - largest) * key[j];
+        }
+    for (size_t j = 0; j < dims->latent; j++)
+        out[j] /= total;
+}
+
 static double sigmoid(double x)
 {
     return 1 / (1 + exp(-x));

@@ -7,6 +7,7 @@
 #ifndef HADAL_OPS_REFERENCE_H
 #define HADAL_OPS_REFERENCE_H
 
+#include "ops/attend.h"
 #include "ops/route.h"
 
 /* ||got - expected|| / ||expected|| over count values; NaN when got holds one. */
@@ -25,6 +26,11 @@ void reference_rope(double *out, const float *in, const double *frequencies, siz
 /* A row of the latent cache: cache[pad(latent) + pad(rope)] from kv[latent + rope], padding zero. */
 void reference_latent(double *cache, const float *kv, const float *weight, size_t latent, size_t rope, double epsilon,
                       const double *frequencies, int32_t position, double amplitude);
+
+/* out[pad(latent)] of one query [pad(latent) + pad(rope)] over `length` rows of cache, given as values [capacity,
+ * pad(latent) + pad(rope)]: those of list, or 0 .. length - 1 if list is NULL. Padding is not written. */
+void reference_attend(double *out, const attend_dims *dims, const float *query, const float *cache, const int32_t *list,
+                      size_t length);
 
 /* ids[top_k] and weights[top_k] of one token, as route_choose. */
 void reference_route(int32_t *ids, double *weights, const float *logits, const float *bias, const route_dims *dims);

@@ -220,6 +220,8 @@ static const self_test_row rows[] = {
     {"index_scores fp8", self_test_index_scores, HADAL_INDEX_FP8},
     {"index_scores f32", self_test_index_scores, HADAL_INDEX_F32},
     {"top_k", self_test_top_k, 0},
+    {"attend bf16", self_test_attend, HADAL_KV_BF16},
+    {"attend f32", self_test_attend, HADAL_KV_F32},
     {"route_choose", self_test_route, 0},
     {"dispatch_slots", self_test_dispatch, 0},
     {"swiglu", self_test_swiglu, 0},

@@ -38,7 +38,7 @@ static void note_row(self_test *test, const index_dims *dims, const void *stored
 {
     char detail[sizeof test->detail];
     double error = reference_index_error(dims, stored, scale, expected);
-    snprintf(detail, sizeof detail, "3 tokens of 72 dims: %.2g of the rounding that is allowed", error);
+    snprintf(detail, sizeof detail, "3 tokens of 72 dims: %.3f of the rounding that is allowed", error);
     self_test_note(test, error, detail);
 }
 
