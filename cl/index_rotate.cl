@@ -27,33 +27,20 @@ inline void rotate_halves(SHARED float *row, __global const float2 *rope_table, 
     group_barrier();
 }
 
-/* row[size] times the Hadamard matrix, size a power of two, normalised: orthogonal, so that dot products stay. */
-inline void hadamard_block(SHARED float *row, int size)
+/* row[DIM] times the Hadamard matrix, normalised: orthogonal, so that dot products stay. For a DIM that is no power of
+ * two, a block for each of its binary digits, largest first: blocks of more than `half_size` values end at `covered`. */
+inline void hadamard(SHARED float *row)
 {
-    for (int half_size = 1; half_size < size; half_size *= 2) {
-        for (int pair = LANE_START; pair < size / 2; pair += LANES) {
+    for (int half_size = 1; half_size * 2 <= DIM; half_size *= 2) {
+        int covered = DIM & ~(2 * half_size - 1);
+        for (int pair = LANE_START; pair < covered / 2; pair += LANES) {
             int i = (pair & ~(half_size - 1)) * 2 + (pair & (half_size - 1));
-            float a = row[i], b = row[i + half_size];
+            float a = row[i] * M_SQRT1_2_F, b = row[i + half_size] * M_SQRT1_2_F;
             row[i] = a + b;
             row[i + half_size] = a - b;
         }
         group_barrier();
     }
-    float norm = 1.0f / sqrt((float)size);
-    for (int i = LANE_START; i < size; i += LANES)
-        row[i] *= norm;
-    group_barrier();
-}
-
-/* For a DIM that is no power of two: blocks of its binary digits, largest first. */
-inline void hadamard(SHARED float *row)
-{
-    int start = 0;
-    for (int size = 1 << 30; size; size >>= 1)
-        if (DIM & size) {
-            hadamard_block(row + start, size);
-            start += size;
-        }
 }
 
 #if !defined(INDEX_F32)

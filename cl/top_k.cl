@@ -21,6 +21,7 @@
 #define ABSENT INT_MIN          /* no score */
 #define LOWEST (INT_MIN + 1)    /* NaN */
 #define KEY_BITS 32
+#define SIGN_BIT 0x80000000u
 
 /* Integers in the order of floats; -0 is 0. */
 inline intv score_keys(floatv scores)
@@ -99,19 +100,18 @@ inline void clear_cells(SHARED int *cells)
 /* The choice: all keys above x, and the first y keys equal to x. At least k keys are there. */
 inline int2 search(SHARED const int *list, __global const float *row, int count, int k, SHARED int *cells)
 {
-    uint prefix = 0; /* of the k-th largest key, as unsigned */
+    uint prefix = 0; /* of the k-th largest key, as unsigned; after all bits, keys above it are counted */
+    int reached = 0;
     clear_cells(cells);
-    for (int bit = KEY_BITS - 1; bit >= 0; bit--) {
-        uint trial = prefix | 1u << bit;
-        int reached = count_from(list, row, count, (int)(trial ^ 0x80000000u), cells + bit);
+    for (int bit = KEY_BITS - 1; bit >= -1; bit--) {
+        uint trial = bit < 0 ? prefix + 1 : prefix | 1u << bit;
+        reached = count_from(list, row, count, (int)(trial ^ SIGN_BIT), cells + bit + 1);
         if (reached == k)
-            return (int2)((int)(trial ^ 0x80000000u) - 1, 0);
+            return (int2)((int)((trial - 1) ^ SIGN_BIT), 0);
         if (reached > k)
             prefix = trial;
     }
-    int threshold = (int)(prefix ^ 0x80000000u);
-    int above = threshold == INT_MAX ? 0 : count_from(list, row, count, threshold + 1, cells + KEY_BITS);
-    return (int2)(threshold, k - above);
+    return (int2)((int)(prefix ^ SIGN_BIT), k - reached);
 }
 
 /* list[slots] = the largest keys of interleaved parts of the row; slots a multiple of GROUP * VECTOR. */
@@ -178,26 +178,27 @@ inline int list_above(SHARED int *list, __global const float *row, int count, in
     return above;
 }
 
+/* search over the row, by way of the list where that helps. */
 inline int2 choose(SHARED int *list, __global const float *row, int count, int k, int slots, SHARED int *cells)
 {
+    int bound = ABSENT, listed = 0;
     if (count <= LIST_SIZE && count < 4 * slots) {
         for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR)
             vstorev(row_keys(row, i, count), 0, list + i);
+        listed = count;
         group_barrier();
-        return search(list, row, count, k, cells);
+    } else if (slots) {
+        list_maxima(list, slots, row, count);
+        int2 best = search(list, row, slots, k, cells);
+        bound = best.x;
+        group_barrier();
+        listed = list_above(list, row, count, bound, cells);
+        if (listed < k)
+            return (int2)(bound, k - listed);
     }
-    if (slots == 0)
-        return search(0, row, count, k, cells);
-    list_maxima(list, slots, row, count);
-    int2 bound = search(list, row, slots, k, cells);
-    group_barrier();
-    int above = list_above(list, row, count, bound.x, cells);
-    if (above < k)
-        return (int2)(bound.x, k - above);
-    if (above >= LIST_SIZE)
-        return search(0, row, count, k, cells);
-    int2 choice = search(list, row, above, k, cells);
-    return (int2)(max(choice.x, bound.x), choice.y);
+    bool whole = listed == 0 || listed >= LIST_SIZE;
+    int2 choice = search(whole ? 0 : list, row, whole ? count : listed, k, cells);
+    return (int2)(max(choice.x, bound), choice.y);
 }
 
 #if GROUP == 1
