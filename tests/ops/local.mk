@@ -70,3 +70,8 @@ check_PROGRAMS += tests/ops/test_self_test
 tests_ops_test_self_test_SOURCES = tests/ops/test_self_test.c
 tests_ops_test_self_test_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_self_test
+
+check_PROGRAMS += tests/ops/test_index_recall
+tests_ops_test_index_recall_SOURCES = tests/ops/test_index_recall.c
+tests_ops_test_index_recall_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_index_recall

@@ -7,8 +7,6 @@
 #include "ops/rope.h"
 #include "tests/ops/device.h"
 
-static const hadal_index_cache types[] = {HADAL_INDEX_INT8, HADAL_INDEX_FP8, HADAL_INDEX_F32};
-
 /* The table of rotations and what it was made of. */
 typedef struct rotations {
     double frequencies[64];
@@ -122,72 +120,139 @@ static void check_queries(const index_dims *dims, const int32_t *positions, size
     free(queries), free(weights), free(stored), free(got_weights), free(raw), free(expected);
 }
 
-static const struct {
-    uint32_t heads, dim, rope;
-} sizes[] = {{1, 1, 0}, {3, 2, 2}, {4, 64, 32}, {5, 13, 4}, {17, 100, 64}, {64, 128, 64}};
-
-static const int32_t far_positions[] = {163839, 0, 131071, 256};
-
-/* One case for each element and form of scale. */
-static void check_all_types(void (*check)(const index_dims *dims), size_t size)
-{
-    for (size_t type = 0; type < 3; type++)
-        for (int ue8m0 = 0; ue8m0 < 2; ue8m0++) { /* which INT8 and F32 must not care about */
-            const index_dims dims = {sizes[size].heads, sizes[size].dim, sizes[size].rope, types[type], ue8m0};
-            check(&dims);
-        }
-}
-
-static void check_near_keys(const index_dims *dims)
-{
-    static const int32_t positions[] = {0, 5, 1, 255, 256, 511, 300};
-    check_keys(dims, positions, sizeof positions / sizeof *positions, 1.0);
-}
-
-static void check_far_keys(const index_dims *dims)
-{
-    check_keys(dims, far_positions, sizeof far_positions / sizeof *far_positions, 1.0);
-}
-
-static void check_far_queries(const index_dims *dims)
-{
-    check_queries(dims, far_positions, sizeof far_positions / sizeof *far_positions);
-}
+/* Every element and form of scale; dims that are powers of two and not, rows with and without padding. Kernels are
+ * compiled for each, so that there are few. */
+static const index_dims cases[] = {
+    {1, 1, 0, HADAL_INDEX_INT8, true},    {3, 2, 2, HADAL_INDEX_F32, true},     {5, 13, 4, HADAL_INDEX_FP8, true},
+    {4, 64, 32, HADAL_INDEX_INT8, false}, {17, 100, 64, HADAL_INDEX_INT8, true}, {17, 100, 64, HADAL_INDEX_FP8, false},
+    {64, 128, 64, HADAL_INDEX_FP8, true}, {64, 128, 64, HADAL_INDEX_F32, false},
+};
 
 static void index_keys_agree_at_awkward_sizes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        check_all_types(check_near_keys, i);
+    static const int32_t positions[] = {0, 5, 1, 255, 256, 511, 300};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_keys(&cases[i], positions, sizeof positions / sizeof *positions, 1.0);
+}
+
+static const int32_t far_positions[] = {163839, 0, 131071, 256};
+
+static void index_keys_agree_up_to_the_last_position(void **state)
+{
+    (void)state;
+    check_keys(&cases[6], far_positions, sizeof far_positions / sizeof *far_positions, 1.0);
+    check_keys(&cases[7], far_positions, sizeof far_positions / sizeof *far_positions, 1.0);
 }
 
 static void index_queries_agree_at_awkward_sizes_up_to_the_last_position(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        check_all_types(check_far_queries, i);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_queries(&cases[i], far_positions, sizeof far_positions / sizeof *far_positions);
 }
 
-static void index_keys_agree_at_the_last_position(void **state)
-{
-    (void)state;
-    check_all_types(check_far_keys, sizeof sizes / sizeof *sizes - 1);
-}
-
-static void index_key_norm_uses_epsilon_for_small_rows(void **state)
+/* With these weights and biases a bias or an epsilon that is forgotten is as large as the result. */
+static void index_key_norm_has_a_bias_and_an_epsilon(void **state)
 {
     (void)state;
     static const int32_t positions[] = {9};
-    const index_dims dims = {1, 48, 16, HADAL_INDEX_F32, false};
-    check_keys(&dims, positions, 1, 1e-3);
-    check_keys(&dims, positions, 1, 0.0); /* what is left is the bias */
+    check_keys(&cases[7], positions, 1, 1e-3); /* variance 3e-7, below the epsilon */
+    check_keys(&cases[7], positions, 1, 0.0);  /* what is left is the bias */
+}
+
+/* One query of F32 elements, `value` at `at`, turned by position 1. */
+static float *turned_unit_query(const index_dims *dims, size_t at)
+{
+    static const int32_t position = 1;
+    size_t stride = round_up(dims->dim, ROW_UNIT);
+    float *unit = calloc(stride, sizeof *unit);
+    assert_non_null(unit);
+    unit[at] = 1;
+    index_rotate_op op;
+    CHECK_OK(index_rotate_create(&op, test_device(), dims));
+    rotations turned = make_rotations(dims->rope, 2);
+    buffer *in = test_buffer(unit, stride * sizeof *unit), *positions = test_buffer(&position, sizeof position);
+    buffer *out = test_poisoned_buffer(stride * sizeof *unit);
+    buffer *weights = test_buffer(NULL, ROW_UNIT * sizeof(float)), *head_weights = test_buffer(NULL, ROW_UNIT * sizeof(float));
+    CHECK_OK(index_query(&op, out, head_weights, in, weights, turned.table, positions, 1));
+    free(unit);
+    unit = test_read(out);
+    buffer *const used[] = {in, positions, out, weights, head_weights, turned.table};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        buffer_free(used[i]);
+    return unit;
+}
+
+/* Not the interleaved pairs of the rest of the model, and not the last dims of the head: pair i is i and i + rope/2. */
+static void the_indexer_turns_halves_of_its_first_dims(void **state)
+{
+    (void)state;
+    const index_dims dims = {1, 24, 16, HADAL_INDEX_F32, false};
+    for (size_t i = 0; i < dims.dim; i++) {
+        float *row = turned_unit_query(&dims, i);
+        for (size_t j = 0; j < dims.dim; j++) {
+            double angle = pow(10000.0, -(double)(i % 8) / 8), expected = i == j ? 1 : 0;
+            if (i < 16 && i == j)
+                expected = cos(angle);
+            if (i < 16 && j == (i + 8) % 16)
+                expected = i < 8 ? sin(angle) : -sin(angle);
+            assert_true(fabs((double)row[j] - expected) <= 1e-6);
+        }
+        free(row);
+    }
+}
+
+/* Dot products of stored queries with stored keys are those of the rows before the Hadamard rotation, to within the
+ * quantisation: a side without it would leave nothing of them. */
+static void dot_products_survive_hadamard_on_both_sides(void **state)
+{
+    (void)state;
+    enum { DIM = 64, TOKENS = 40 };
+    static const int32_t positions[TOKENS]; /* all 0: nothing is turned; each token's key goes to row 0 */
+    const index_dims dims = {1, DIM, 32, HADAL_INDEX_INT8, false};
+    uint64_t random = 3;
+    float *rows = test_random_rows(&random, TOKENS, DIM), ones[DIM], weights[TOKENS * ROW_UNIT] = {0};
+    for (size_t i = 0; i < DIM; i++)
+        ones[i] = 1;
+    for (size_t token = 0; token < TOKENS; token++)
+        weights[token * ROW_UNIT] = 1;
+    index_rotate_op op;
+    CHECK_OK(index_rotate_create(&op, test_device(), &dims));
+    rotations turned = make_rotations(dims.rope, 1);
+    buffer *in = test_buffer(rows, TOKENS * DIM * sizeof *rows), *at = test_buffer(positions, sizeof positions);
+    buffer *queries = test_poisoned_buffer(TOKENS * DIM), *head_weights = test_poisoned_buffer(sizeof weights);
+    buffer *in_weights = test_buffer(weights, sizeof weights), *weight = test_buffer(ones, sizeof ones);
+    buffer *bias = test_buffer(NULL, sizeof ones), *cache = test_poisoned_buffer(DIM), *scales = test_poisoned_buffer(4);
+    CHECK_OK(index_query(&op, queries, head_weights, in, in_weights, turned.table, at, TOKENS));
+    CHECK_OK(index_key(&op, cache, scales, in, weight, bias, turned.table, at, 1));
+    int8_t *query = test_read(queries), *key = test_read(cache);
+    float *scale = test_read(scales), *factor = test_read(head_weights);
+    double normed[DIM], got[TOKENS], expected[TOKENS], difference = 0, magnitude = 0;
+    for (size_t i = 0; i < DIM; i++)
+        normed[i] = rows[i];
+    reference_layer_norm(normed, DIM, ones, (float[DIM]){0});
+    for (size_t token = 0; token < TOKENS; token++) {
+        got[token] = expected[token] = 0;
+        for (size_t i = 0; i < DIM; i++) {
+            got[token] += query[token * DIM + i] * key[i] * (double)scale[0] * factor[token * ROW_UNIT] * sqrt(DIM);
+            expected[token] += rows[token * DIM + i] * normed[i];
+        }
+        difference += (got[token] - expected[token]) * (got[token] - expected[token]);
+        magnitude += expected[token] * expected[token];
+    }
+    assert_true(sqrt(difference / magnitude) <= 0.02);
+    buffer *const used[] = {in, at, queries, head_weights, in_weights, weight, bias, cache, scales, turned.table};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        buffer_free(used[i]);
+    free(rows), free(query), free(key), free(scale), free(factor);
 }
 
 static void index_key_of_zeros_is_zero_and_finite(void **state)
 {
     (void)state;
     for (size_t type = 0; type < 2; type++) {
-        const index_dims dims = {1, 40, 8, types[type], true};
+        const index_dims dims = {1, 40, 8, type ? HADAL_INDEX_FP8 : HADAL_INDEX_INT8, true};
         static const int32_t position = 3;
         index_rotate_op op;
         CHECK_OK(index_rotate_create(&op, test_device(), &dims));
@@ -210,9 +275,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(index_keys_agree_at_awkward_sizes),
-        cmocka_unit_test(index_keys_agree_at_the_last_position),
+        cmocka_unit_test(index_keys_agree_up_to_the_last_position),
         cmocka_unit_test(index_queries_agree_at_awkward_sizes_up_to_the_last_position),
-        cmocka_unit_test(index_key_norm_uses_epsilon_for_small_rows),
+        cmocka_unit_test(index_key_norm_has_a_bias_and_an_epsilon),
+        cmocka_unit_test(the_indexer_turns_halves_of_its_first_dims),
+        cmocka_unit_test(dot_products_survive_hadamard_on_both_sides),
         cmocka_unit_test(index_key_of_zeros_is_zero_and_finite),
     };
     TEST_ON_SHAPES(tests);
