@@ -6,7 +6,8 @@
  *   scores[r, s] = sum over heads j of head_weights[t, j] * ReLU(queries[t, j] . cache[s]) * scales[s], s <= positions[t]
  *                = -INFINITY, s > positions[t]
  * queries [T, HEADS, PADDED_DIM] and cache [capacity, PADDED_DIM] in index.clh's element, head_weights
- * [T, PADDED_HEADS], scores [rows, stride], stride a multiple of 16. Built with -D DIM, HEADS.
+ * [T, PADDED_HEADS], scores [rows, stride], stride a multiple of 16. Built with -D DIM, HEADS,
+ * KEY_TILE and HEAD_TILE.
  *
  * Work-groups of dimension 0 take KEY_TILE positions each, those of dimension 1 query_tile rows each. Both forms below
  * hold a tile of keys and pass all heads of all rows of the group by it; they differ in where the tile lies and in how
@@ -32,7 +33,6 @@
  * needs a sum across a vector. Integers are multiplied as floats, which is exact while a sum stays within 2^24. */
 
 #define KEY_VECTORS (KEY_TILE / VECTOR)
-#define HEAD_TILE 4
 
 #if defined(INDEX_INT8)
 #define EXACT_DIMS 1024 /* 1024 * 127^2 < 2^24 */
@@ -163,15 +163,21 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
 
 #else
 
-/* The tile lies in local memory by words of four elements (int8) or one (the others), keys side by side, so that
- * neighbouring work-items read neighbouring banks. Work-item i has key i % KEY_TILE and every SLOTS-th block of heads. */
+/* The tile lies in local memory by quads of 16 bytes, keys side by side, so that neighbouring work-items read
+ * neighbouring banks; beside it the queries' heads, HEAD_TILE for each of SLOTS slots. Work-item i has key i % KEY_TILE
+ * and the heads of slot i / KEY_TILE. Also built with -D HEAD_TILE and SLOTS; KEY_TILE * SLOTS is at most GROUP. */
+
+#define HEAD_BLOCK (SLOTS * HEAD_TILE)
+#define TILE_STRIDE (KEY_TILE + 1) /* so that stores of a key's quads, too, meet different banks */
 
 #if defined(INDEX_INT8)
-#define WORDS (PADDED_DIM / 4)
-typedef int word_t;
+typedef int4 quad_t; /* 16 elements */
 typedef int dot_t;
+#define QUADS (PADDED_DIM / 16)
+#define load_quad(p, i) (((__global const quad_t *)(p))[i])
+#define dot_value(dot) convert_float(dot)
 
-inline int dot_add(int a, int b, int sum)
+inline int dot_bytes(int a, int b, int sum)
 {
 #if defined(LANE_PTX)
     int out;
@@ -182,44 +188,53 @@ inline int dot_add(int a, int b, int sum)
     return sum + (products.x + products.y) + (products.z + products.w);
 #endif
 }
-#define load_word(p, i) (((__global const int *)(p))[i])
+
+inline int dot_add(quad_t a, quad_t b, int sum)
+{
+    return dot_bytes(a.w, b.w, dot_bytes(a.z, b.z, dot_bytes(a.y, b.y, dot_bytes(a.x, b.x, sum))));
+}
 #else
-#define WORDS PADDED_DIM
-typedef float word_t;
-typedef float dot_t;
+typedef floatv quad_t;
+typedef floatv dot_t;
+#define QUADS (PADDED_DIM / VECTOR)
+#define load_quad(p, i) index_values(p, (i) * VECTOR)
+#define dot_value(dot) vector_sum(dot)
 #define dot_add(a, b, sum) ((a) * (b) + (sum))
-#define load_word(p, i) index_value((p)[i])
 #endif
 
-#define HEAD_TILE 8
-#define SLOTS (GROUP / KEY_TILE)
-
-inline void load_tile(__local word_t *tile, __global const index_t *cache, int first, int keys)
+inline void load_tile(__local quad_t *tile, __global const index_t *cache, int first, int keys)
 {
-    for (int i = get_local_id(0); i < KEY_TILE * WORDS; i += GROUP) {
-        int key = i / WORDS, word = i % WORDS;
-        tile[word * (KEY_TILE + 1) + key] = load_word(cache + (size_t)min(first + key, keys - 1) * PADDED_DIM, word);
+    for (int i = get_local_id(0); i < KEY_TILE * QUADS; i += GROUP) {
+        int key = i / QUADS, quad = i % QUADS;
+        tile[quad * TILE_STRIDE + key] = load_quad(cache + (size_t)min(first + key, keys - 1) * PADDED_DIM, quad);
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-/* The sum of weight_j * ReLU(query_j . key) over HEAD_TILE heads, of which `heads` exist. key: of the tile. */
-inline float sum_heads(__local const word_t *key, __global const index_t *query, __global const float *weight, int heads)
+/* The heads of one block, of which `heads` exist; the others stay what they were and get no weight. */
+inline void load_heads(__local quad_t *block, __global const index_t *query, int heads)
+{
+    for (int i = get_local_id(0); i < min(heads, HEAD_BLOCK) * QUADS; i += GROUP)
+        block[i] = load_quad(query, i);
+}
+
+/* The sum of weight_j * ReLU(query_j . key) over a slot's heads, of which `heads` exist. */
+inline float sum_heads(__local const quad_t *key, __local const quad_t *query, __global const float *weights, int heads)
 {
     dot_t dots[HEAD_TILE];
 #pragma unroll
     for (int j = 0; j < HEAD_TILE; j++)
-        dots[j] = 0;
-    for (int word = 0; word < WORDS; word++) {
-        word_t k = key[word * (KEY_TILE + 1)];
+        dots[j] = (dot_t)(0);
+    for (int quad = 0; quad < QUADS; quad++) {
+        quad_t k = key[quad * TILE_STRIDE];
 #pragma unroll
         for (int j = 0; j < HEAD_TILE; j++)
-            dots[j] = dot_add(load_word(query + min(j, heads - 1) * PADDED_DIM, word), k, dots[j]);
+            dots[j] = dot_add(query[j * QUADS + quad], k, dots[j]);
     }
     float sum = 0.0f;
 #pragma unroll
     for (int j = 0; j < HEAD_TILE; j++)
-        sum += (j < heads ? weight[j] : 0.0f) * fmax((float)dots[j], 0.0f);
+        if (j < heads)
+            sum += weights[j] * fmax(dot_value(dots[j]), 0.0f);
     return sum;
 }
 
@@ -228,7 +243,7 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
                            __global const float *scales, __global const int *positions, int first_row, int rows,
                            int keys, int query_tile)
 {
-    __local word_t tile[WORDS * (KEY_TILE + 1)];
+    __local quad_t tile[QUADS * TILE_STRIDE], block[HEAD_BLOCK * QUADS];
     __local float partial[GROUP];
     int me = get_local_id(0), key = me % KEY_TILE, slot = me / KEY_TILE;
     int first_key = (int)get_group_id(0) * KEY_TILE, s = first_key + key;
@@ -237,10 +252,15 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
     for (int row = first; row < last; row++) {
         int token = first_row + row, position = positions[token];
         float sum = 0.0f;
-        if (first_key <= position)
-            for (int head = slot * HEAD_TILE; head < HEADS; head += SLOTS * HEAD_TILE)
-                sum += sum_heads(tile + key, queries + ((size_t)token * HEADS + head) * PADDED_DIM,
-                                 head_weights + (size_t)token * PADDED_HEADS + head, min(HEADS - head, HEAD_TILE));
+        for (int head = 0; head < HEADS && first_key <= position; head += HEAD_BLOCK) {
+            barrier(CLK_LOCAL_MEM_FENCE);
+            load_heads(block, queries + ((size_t)token * HEADS + head) * PADDED_DIM, HEADS - head);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            int mine = head + slot * HEAD_TILE;
+            if (slot < SLOTS && mine < HEADS)
+                sum += sum_heads(tile + key, block + slot * HEAD_TILE * QUADS,
+                                 head_weights + (size_t)token * PADDED_HEADS + mine, HEADS - mine);
+        }
         partial[me] = sum;
         barrier(CLK_LOCAL_MEM_FENCE);
         if (slot == 0 && s < keys) {

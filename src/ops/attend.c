@@ -27,11 +27,12 @@ static uint32_t choose_head_block(const device_shape *shape, const attend_dims *
     return block;
 }
 
-/* Cached rows that a group holds at once: as many as fit in local memory with room to spare. */
+/* Cached rows that a group holds at once: as many as fit in local memory with room to spare; on CPUs as many as leave
+ * their scores in registers. */
 static uint32_t choose_key_tile(const device_shape *shape, const attend_dims *dims)
 {
     enum { TILE_BYTES = 20000, MOST_ROWS = 16 };
-    uint32_t tile = MOST_ROWS;
+    uint32_t tile = shape->group == 1 && shape->vector < 16 ? MOST_ROWS / 2 : MOST_ROWS;
     while (shape->group > 1 && tile > 1 && tile * (row_bytes(dims) + 16) > TILE_BYTES)
         tile /= 2;
     return tile;

@@ -5,16 +5,27 @@
 
 #include "base/memory.h"
 
-/* Positions of a work-group. On CPUs four vectors, as in cl/index_scores.cl; on GPUs as many as fit in 16 KiB. */
-static uint32_t choose_key_tile(const device_shape *shape, const index_dims *dims)
+/* How cl/index_scores.cl divides its work. */
+typedef struct score_tile {
+    uint32_t keys, slots, heads; /* KEY_TILE, SLOTS, HEAD_TILE */
+} score_tile;
+
+/* On CPUs as many vectors of keys as leave their sums in registers: of 32 with AVX-512, else 16. On GPUs a work-item a key as far as they fit in local memory, then slots that share the
+ * heads, each with as many as fit beside the keys. */
+static score_tile choose_tile(const device_shape *shape, const index_dims *dims)
 {
-    enum { TILE_BYTES = 16384 };
+    enum { KEY_BYTES = 16384, HEAD_BYTES = 8192, MOST_HEADS = 8 };
     if (shape->group == 1)
-        return 4 * shape->vector;
-    size_t bytes = round_up(dims->dim, ROW_UNIT) * (dims->type == HADAL_INDEX_INT8 ? 1 : sizeof(float));
-    uint32_t tile = 1;
-    while (tile * 2 <= shape->group && tile * 2 * bytes <= TILE_BYTES)
-        tile *= 2;
+        return (score_tile){.keys = (shape->vector == 16 ? 4 : 2) * shape->vector, .slots = 1, .heads = 4};
+    size_t row_bytes = round_up(dims->dim, ROW_UNIT) * (dims->type == HADAL_INDEX_INT8 ? 1 : sizeof(float));
+    score_tile tile = {.keys = 1, .heads = MOST_HEADS};
+    while (tile.keys * 2 <= shape->group && tile.keys * 2 * row_bytes <= KEY_BYTES)
+        tile.keys *= 2;
+    tile.slots = shape->group / tile.keys;
+    while (tile.heads > 1 && (tile.slots * tile.heads * row_bytes > HEAD_BYTES || tile.heads / 2 >= dims->heads))
+        tile.heads /= 2;
+    while (tile.slots > 1 && (tile.slots * row_bytes > HEAD_BYTES || tile.slots / 2 * tile.heads >= dims->heads))
+        tile.slots /= 2;
     return tile;
 }
 
@@ -23,9 +34,10 @@ hadal_status index_scores_create(index_scores_op *op, hadal_device *device, cons
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
-    *op = (index_scores_op){.dims = *dims, .group = shape->group, .key_tile = choose_key_tile(shape, dims)};
+    const score_tile tile = choose_tile(shape, dims);
+    *op = (index_scores_op){.dims = *dims, .group = shape->group, .key_tile = tile.keys};
     TRY_OR(done, index_options(&options, dims));
-    TRY_OR(done, bytes_format(&options, " -D KEY_TILE=%u", op->key_tile));
+    TRY_OR(done, bytes_format(&options, " -D KEY_TILE=%u -D SLOTS=%u -D HEAD_TILE=%u", tile.keys, tile.slots, tile.heads));
     TRY_OR(done, kernel_get(&op->scores, device, "index_scores", "index_scores", options.data));
 done:
     bytes_free(&options);

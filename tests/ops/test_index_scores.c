@@ -6,8 +6,6 @@
 #include "ops/reference_indexer.h"
 #include "tests/ops/device.h"
 
-static const hadal_index_cache types[] = {HADAL_INDEX_INT8, HADAL_INDEX_FP8, HADAL_INDEX_F32};
-
 /* Random stored elements: rows of dim values and zero padding; no NaN. */
 static void *random_elements(uint64_t *random, hadal_index_cache type, size_t rows, size_t dim)
 {
@@ -75,15 +73,18 @@ static void scores_agree_and_mask_the_future_at_awkward_sizes(void **state)
 {
     (void)state;
     static const struct {
-        uint32_t heads, dim;
+        index_dims dims;
         size_t tokens, first_row, rows, keys;
-    } sizes[] = {{1, 1, 1, 0, 1, 1},     {3, 17, 5, 2, 3, 5},    {4, 64, 70, 0, 70, 200}, {5, 16, 1, 0, 1, 1000},
-                 {17, 33, 3, 1, 2, 257}, {64, 128, 2, 0, 2, 130}, {9, 100, 66, 1, 65, 67}, {8, 257, 2, 0, 2, 70}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (size_t type = 0; type < 3; type++) {
-            const index_dims dims = {sizes[i].heads, sizes[i].dim, 0, types[type], false};
-            check_scores(&dims, sizes[i].tokens, sizes[i].first_row, sizes[i].rows, sizes[i].keys);
-        }
+    } cases[] = {
+        {{1, 1, 0, HADAL_INDEX_INT8, false}, 1, 0, 1, 1},     {{3, 17, 0, HADAL_INDEX_FP8, false}, 5, 2, 3, 5},
+        {{4, 64, 0, HADAL_INDEX_INT8, false}, 70, 0, 70, 200}, {{4, 64, 0, HADAL_INDEX_FP8, false}, 70, 0, 70, 200},
+        {{4, 64, 0, HADAL_INDEX_F32, false}, 70, 0, 70, 200},  {{5, 16, 0, HADAL_INDEX_F32, false}, 1, 0, 1, 1000},
+        {{17, 33, 0, HADAL_INDEX_INT8, false}, 3, 1, 2, 257},  {{64, 128, 0, HADAL_INDEX_INT8, false}, 2, 0, 2, 130},
+        {{64, 128, 0, HADAL_INDEX_FP8, false}, 2, 0, 2, 130},  {{64, 128, 0, HADAL_INDEX_F32, false}, 2, 0, 2, 130},
+        {{9, 100, 0, HADAL_INDEX_INT8, false}, 66, 1, 65, 67}, {{8, 257, 0, HADAL_INDEX_F32, false}, 2, 0, 2, 70},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_scores(&cases[i].dims, cases[i].tokens, cases[i].first_row, cases[i].rows, cases[i].keys);
 }
 
 /* Sums of int8 products beyond 2^24 stay exact: with one head, weight 1 and scale 1, a score is that integer. */
