@@ -4,3 +4,8 @@
 
 libinternal_la_SOURCES += \
 	src/session/session.c
+
+libinternal_la_SOURCES += \
+	src/session/probability.c src/session/probability.h \
+	src/session/random.c src/session/random.h \
+	src/session/sampler.c
