@@ -7,5 +7,4 @@ libinternal_la_SOURCES += \
 
 libinternal_la_SOURCES += \
 	src/session/probability.c src/session/probability.h \
-	src/session/random.c src/session/random.h \
 	src/session/sampler.c

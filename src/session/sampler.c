@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "session/probability.h"
-#include "session/random.h"
 
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF /* as in probability.c */
@@ -29,7 +29,7 @@ typedef struct candidate {
 struct hadal_sampler {
     hadal_sampler_options options;
     uint32_t vocab_size;
-    random_state random;
+    uint64_t random; /* see base/random.h */
     candidate *candidates; /* [vocab_size] */
     candidate *kept;       /* [vocab_size] */
     int32_t *recent;       /* [repeat_last] a ring; NULL without penalty, like the next */
@@ -37,7 +37,7 @@ struct hadal_sampler {
     size_t recent_count, recent_next;
 };
 
-/* ---- Creation ------------------------------------------------------------------------------------------------- */
+/* ---- Creation ------------------------------------------------------------------------------------------------ */
 
 static hadal_status check_options(const hadal_sampler_options *options)
 {
@@ -66,7 +66,7 @@ hadal_status hadal_sampler_create(hadal_sampler **sampler, uint32_t vocab_size, 
     if (!made->options.repeat_last)
         made->options.repeat_last = DEFAULT_REPEAT_LAST;
     made->vocab_size = vocab_size;
-    made->random = random_seed(options->seed);
+    made->random = options->seed;
     TRY_OR(failed, memory_allocate(&made->candidates, vocab_size, sizeof *made->candidates));
     TRY_OR(failed, memory_allocate(&made->kept, vocab_size, sizeof *made->kept));
     if (options->repeat_penalty != 1) {
@@ -104,7 +104,7 @@ void hadal_sampler_accept(hadal_sampler *sampler, int32_t token)
     sampler->recent_next = (sampler->recent_next + 1) % sampler->options.repeat_last;
 }
 
-/* ---- The steps: each works on a list of candidates and returns how many are left -------------------------------- */
+/* ---- The steps: each works on a list of candidates and returns how many are left ----------------------------- */
 
 static double penalise(const hadal_sampler *sampler, uint32_t token, double logit)
 {
@@ -120,8 +120,8 @@ static hadal_status gather(hadal_sampler *sampler, const float *logits, size_t *
     *count = 0;
     for (uint32_t token = 0; token < sampler->vocab_size; token++) {
         if (isnan(logits[token]) || logits[token] == INFINITY)
-            return failure(HADAL_ERROR_INTERNAL, "the logit of token %u is %s: the weights are damaged, or this is a bug",
-                           (unsigned)token, isnan(logits[token]) ? "NaN" : "infinite");
+            return failure(HADAL_ERROR_INTERNAL, "the logit of token %u is %s: the weights are damaged, or this is a "
+                           "bug", (unsigned)token, isnan(logits[token]) ? "NaN" : "infinite");
         if (logits[token] != -INFINITY)
             sampler->candidates[(*count)++] = (candidate){.logit = penalise(sampler, token, logits[token]),
                                                           .token = (int32_t)token};
@@ -216,9 +216,10 @@ static size_t keep_weight(candidate *list, size_t count, double least)
     return number;
 }
 
-static int32_t draw(random_state *random, const candidate *list, size_t count)
+static int32_t draw(uint64_t *random, const candidate *list, size_t count)
 {
-    double target = random_unit(random) * total_weight(list, count), sum = 0;
+    double unit = (double)(random_bits(random) >> 11) * 0x1p-53; /* in [0, 1), each step as likely */
+    double target = unit * total_weight(list, count), sum = 0;
     size_t last = 0;
     for (size_t i = 0; i < count; i++) {
         sum += list[i].weight;
@@ -230,7 +231,7 @@ static int32_t draw(random_state *random, const candidate *list, size_t count)
     return list[last].token; /* rounding: the target was the whole sum */
 }
 
-/* ---- Picking -------------------------------------------------------------------------------------------------------- */
+/* ---- Picking ------------------------------------------------------------------------------------------------- */
 
 static int32_t sample(hadal_sampler *sampler, size_t count)
 {
