@@ -9,5 +9,6 @@ libinternal_la_SOURCES += \
 	src/base/version.c
 
 libinternal_la_SOURCES += \
+	src/base/clock.h \
 	src/base/file.c src/base/file.h \
 	src/base/json.c src/base/json.h

@@ -219,6 +219,24 @@ hadal_status forward_step(forward *f, const int32_t *tokens, size_t count, size_
     return norm_rms(&f->ops.norm, f->a.h, f->a.x, m->norm, count, m->config.hidden_size, m->config.rms_norm_eps);
 }
 
+/* Parameters of a layer's dense products: of attention, which all layers have. */
+static uint64_t dense_parameters(const layer_weights *w)
+{
+    const matrix *const dense[] = {&w->q_a_proj, &w->q_b_proj, &w->kv_a_proj, &w->o_proj, &w->indexer_wq_b};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof dense / sizeof *dense; i++)
+        sum += (uint64_t)dense[i]->rows * dense[i]->columns;
+    return sum;
+}
+
+hadal_status forward_expect(forward *f, size_t ahead)
+{
+    const hadal_model *m = f->model;
+    const layer_weights *w = &m->layers[0];
+    return linear_choose(&f->ops.linear, f->a.q, f->a.q_latent, &w->q_b_proj, min_size(f->settings.chunk, ahead), ahead,
+                         dense_parameters(w) * m->config.num_hidden_layers);
+}
+
 hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows)
 {
     const hadal_model *m = f->model;

@@ -3,6 +3,7 @@
 
 #include "ops/linear.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 /* How many outputs a lane group makes at once, and how many lane groups a work-group has. */
@@ -119,6 +120,37 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
                                       accumulate));
         }
     }
+    return HADAL_OK;
+}
+
+/* Seconds of one product, the second of two: the first may compile. */
+static hadal_status measure(double *seconds, linear_op *op, hadal_linear choice, buffer *out, const buffer *in,
+                            const matrix *weight, size_t tokens)
+{
+    for (int run = 0; run < 2; run++) {
+        TRY(device_finish(op->device));
+        double start = clock_seconds();
+        TRY(choice == HADAL_LINEAR_CLBLAST ? run_clblast(op, out, in, weight, tokens, false)
+                                           : run_own(op, out, in, 0, weight, tokens, false));
+        TRY(device_finish(op->device));
+        *seconds = clock_seconds() - start;
+    }
+    return HADAL_OK;
+}
+
+hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens, size_t ahead,
+                           uint64_t parameters)
+{
+    enum { LARGE_STEP = 64 };
+    double own, clblast;
+    if (op->choice != HADAL_LINEAR_AUTO || tokens < LARGE_STEP || ahead < 2 * tokens)
+        return HADAL_OK;
+    TRY(measure(&own, op, HADAL_LINEAR_OWN, out, in, weight, tokens));
+    double products = (double)parameters / (double)(weight->rows * weight->columns) * (double)ahead / (double)tokens;
+    if (own * products < LINEAR_WORTHWHILE_SECONDS)
+        return HADAL_OK;
+    TRY(measure(&clblast, op, HADAL_LINEAR_CLBLAST, out, in, weight, tokens));
+    op->choice = clblast < own ? HADAL_LINEAR_CLBLAST : HADAL_LINEAR_OWN;
     return HADAL_OK;
 }
 

@@ -9,11 +9,15 @@
 
 #include "ops/matrix.h"
 
+/* Seconds of own work that must lie ahead before CLBlast is tried: it compiles at its first call, 7 s on PoCL and 1.4 s on
+ * an H200, and then has to earn that back. */
+enum { LINEAR_WORTHWHILE_SECONDS = 60 };
+
 enum { LINEAR_TILES = 2 }; /* for one token, for several */
 
 typedef struct linear_op {
     hadal_device *device;
-    hadal_linear choice;
+    hadal_linear choice; /* AUTO until linear_choose has measured */
     buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
     kernel *plain[DTYPE_COUNT][LINEAR_TILES];
     kernel *heads[DTYPE_COUNT][LINEAR_TILES];
@@ -26,6 +30,12 @@ typedef struct linear_op {
 /* Kernels are got when a dtype is first used. */
 HADAL_CHECKED hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice);
 void linear_free(linear_op *op);
+
+/* For AUTO, before `ahead` tokens are fed in steps of `tokens`: times the own kernels on one weight (in: [tokens,
+ * columns], out: [tokens, rows], overwritten) and, if `parameters` such weights times `ahead` tokens would take
+ * LINEAR_WORTHWHILE_SECONDS or more, CLBlast too; the faster one is used from then on. Does nothing once chosen. */
+HADAL_CHECKED hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                                         size_t ahead, uint64_t parameters);
 
 /* out[tokens, rows] (+)= in[tokens, columns] W^T. */
 HADAL_CHECKED hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,

@@ -95,6 +95,7 @@ hadal_status hadal_session_feed(hadal_session *session, const int32_t *tokens, s
     if (!options)
         options = &defaults;
     TRY(check_tokens(session, tokens, count));
+    TRY(forward_expect(session->forward, count));
     for (size_t done = 0; done < count;) {
         size_t chunk = min_size(session->settings.chunk, count - done);
         TRY(feed_chunk(session, tokens + done, chunk, done + chunk == count, options));

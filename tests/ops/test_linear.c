@@ -140,6 +140,30 @@ static void clblast_agrees_with_own(void **state)
         check_linear(type, &shapes[8], HADAL_LINEAR_CLBLAST, type % 2 == 1);
 }
 
+/* AUTO keeps the own kernels while little lies ahead, and measures when much does; both choices are right, above. */
+static void auto_tries_clblast_only_when_it_can_pay(void **state)
+{
+    (void)state;
+    uint64_t random = 3;
+    host_matrix weight = make_matrix(DTYPE_BF16, 1, 64, 64, 1, 16, &random);
+    matrix device_weight;
+    linear_op op;
+    buffer *in = test_buffer(NULL, 64 * 64 * sizeof(float)), *out = test_buffer(NULL, 64 * 64 * sizeof(float));
+    CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_AUTO));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources));
+    CHECK_OK(linear_choose(&op, out, in, &device_weight, 64, 1024, 64 * 64));
+    assert_int_equal(op.choice, HADAL_LINEAR_AUTO);
+    assert_null(op.dequantised);
+    CHECK_OK(linear_choose(&op, out, in, &device_weight, 64, 1024, UINT64_C(1) << 50));
+    assert_int_not_equal(op.choice, HADAL_LINEAR_AUTO);
+    assert_non_null(op.dequantised);
+    buffer_free(in);
+    buffer_free(out);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&weight);
+}
+
 /* One matrix a head: W_UV of each head applied to its latent output, W_UK to its query. */
 static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, size_t width, size_t latent)
 {
@@ -333,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_agrees_for_every_dtype_and_shape),
         cmocka_unit_test(clblast_agrees_with_own),
+        cmocka_unit_test(auto_tries_clblast_only_when_it_can_pay),
         cmocka_unit_test(heads_and_absorb_agree),
         cmocka_unit_test(heads_cut_blocks_of_scales),
         cmocka_unit_test(experts_agree_also_without_tokens),
