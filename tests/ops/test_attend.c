@@ -146,23 +146,22 @@ static void check_case(attend_case made)
     free_case(&made);
 }
 
-static const struct {
-    uint32_t heads, latent, rope;
-} sizes[] = {{1, 1, 2}, {3, 17, 4}, {8, 128, 32}, {5, 100, 18}, {16, 257, 64}, {20, 33, 16}};
+static const attend_dims cases[] = {
+    {1, 1, 2, HADAL_KV_BF16},    {3, 17, 4, HADAL_KV_F32},   {8, 128, 32, HADAL_KV_BF16}, {8, 128, 32, HADAL_KV_F32},
+    {5, 100, 18, HADAL_KV_BF16}, {16, 257, 64, HADAL_KV_F32}, {20, 33, 16, HADAL_KV_BF16},
+};
 
 static void attention_agrees_at_awkward_sizes_sparse_and_dense(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (int f32 = 0; f32 < 2; f32++) {
-            const attend_dims dims = {sizes[i].heads, sizes[i].latent, sizes[i].rope, f32 ? HADAL_KV_F32 : HADAL_KV_BF16};
-            check_case(make_case(dims, 1, 1, 1, false));
-            check_case(make_case(dims, 3, 77, 77, false));
-            check_case(make_case(dims, 1, 1000, 1000, false));
-            check_case(make_case(dims, 5, 200, 31, true));
-            check_case(make_case(dims, 30, 40, 16, true)); /* the first queries see fewer than the list holds */
-            check_case(make_case(dims, 1, 3000, 700, true));
-        }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_case(make_case(cases[i], 1, 1, 1, false));
+        check_case(make_case(cases[i], 3, 77, 77, false));
+        check_case(make_case(cases[i], 1, 1000, 1000, false));
+        check_case(make_case(cases[i], 5, 200, 31, true));
+        check_case(make_case(cases[i], 30, 40, 16, true)); /* the first queries see fewer than the list holds */
+        check_case(make_case(cases[i], 1, 3000, 700, true));
+    }
 }
 
 static void attention_agrees_at_released_dims(void **state)
@@ -173,11 +172,201 @@ static void attention_agrees_at_released_dims(void **state)
     check_case(make_case(dims, 2, 20, 20, false));
 }
 
+static size_t list_position(const attend_case *of, size_t token, size_t i)
+{
+    return of->selected ? (size_t)of->selected[token * of->selected_stride + i] : i;
+}
+
+/* Whether any token of the case has this row in its list. */
+static bool is_listed(const attend_case *of, size_t position)
+{
+    for (size_t token = 0; token < of->tokens; token++)
+        for (size_t i = 0; i < list_length(of, token); i++)
+            if (list_position(of, token, i) == position)
+                return true;
+    return false;
+}
+
+/* Every row of the cache that no list holds becomes `value`, and so does room behind the last row of the cache. */
+static void check_with_other_rows(attend_case made, float value)
+{
+    for (size_t position = 0; position < made.capacity; position++)
+        if (!is_listed(&made, position))
+            for (size_t i = 0; i < made.row; i++)
+                made.cache[position * made.row + i] = value;
+    check_case(made);
+}
+
+static void rows_that_are_not_selected_are_never_read(void **state)
+{
+    (void)state;
+    for (int f32 = 0; f32 < 2; f32++) {
+        const attend_dims dims = {8, 128, 32, f32 ? HADAL_KV_F32 : HADAL_KV_BF16};
+        check_with_other_rows(make_case(dims, 1, 1000, 33, true), NAN);
+        check_with_other_rows(make_case(dims, 3, 700, 100, true), NAN);
+        attend_case dense = make_case(dims, 2, 90, 90, false);
+        dense.positions[0] = 40; /* rows from 71 on are the future of both */
+        dense.positions[1] = 70;
+        check_with_other_rows(dense, NAN);
+    }
+}
+
+/* Rows that would win every softmax. */
+static void softmax_is_over_the_selected_rows_alone(void **state)
+{
+    (void)state;
+    const attend_dims dims = {8, 128, 32, HADAL_KV_BF16};
+    attend_case made = make_case(dims, 2, 500, 50, true);
+    for (size_t i = 0; i < made.tokens * dims.heads * made.row; i++)
+        made.query[i] = fabsf(made.query[i]);
+    check_with_other_rows(made, 64.0f);
+}
+
+static void scores_of_any_size_neither_overflow_nor_vanish(void **state)
+{
+    (void)state;
+    const attend_dims dims = cases[1];
+    for (int sign = -1; sign <= 1; sign += 2) {
+        attend_case made = make_case(dims, 1, 300, 300, false);
+        for (size_t s = 0; s < made.capacity; s++)
+            made.cache[s * made.row] = (float)sign * 1000.0f; /* exp() of it is infinite or 0 */
+        for (size_t head = 0; head < dims.heads; head++)
+            made.query[head * made.row] = 2;
+        check_case(made);
+    }
+}
+
+static void the_last_rows_of_a_long_cache_are_reached(void **state)
+{
+    (void)state;
+    const attend_dims dims = cases[6];
+    attend_case made = make_case(dims, 2, 163840, 40, true);
+    for (size_t token = 0; token < made.tokens; token++)
+        made.selected[token * made.selected_stride + 39] = made.positions[token];
+    check_with_other_rows(made, NAN);
+}
+
+/* What the profile counted of the kernels whose names start with "attend". */
+typedef struct attend_work {
+    uint64_t launches, bytes, operations;
+} attend_work;
+
+static attend_work work_of(const attend_case *of, float **got)
+{
+    hadal_profile_row *rows;
+    size_t count;
+    attend_work work = {0};
+    hadal_device_profile_reset(test_device());
+    *got = run_case(of);
+    CHECK_OK(hadal_device_profile(test_device(), &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(rows[i].kernel, "attend", strlen("attend")) == 0) {
+            work.launches += rows[i].launches;
+            work.bytes += rows[i].bytes;
+            work.operations += rows[i].operations;
+        }
+    free(rows);
+    return work;
+}
+
+/* The same rows, selected from a context and from one of twice its length: the same work, the same bits. */
+static void twice_the_context_is_the_same_work_for_sparse_attention(void **state)
+{
+    (void)state;
+    enum { CONTEXT = 600, TOP = 64 };
+    const attend_dims dims = {8, 128, 32, HADAL_KV_BF16};
+    attend_case near = make_case(dims, 2, CONTEXT, TOP, true), far = make_case(dims, 2, 2 * CONTEXT, TOP, true);
+    memcpy(far.query, near.query, near.tokens * dims.heads * near.row * sizeof *near.query);
+    for (size_t token = 0; token < near.tokens; token++)
+        for (size_t i = 0; i < TOP; i++) {
+            size_t from = list_position(&near, token, i), to = 2 * from + token;
+            far.selected[token * far.selected_stride + i] = (int32_t)to;
+            memcpy(far.cache + to * far.row, near.cache + from * near.row, near.row * sizeof *near.cache);
+        }
+    float *near_got, *far_got;
+    attend_work near_work = work_of(&near, &near_got), far_work = work_of(&far, &far_got);
+    assert_true(near_work.operations > 0 && near_work.bytes > 0);
+    assert_memory_equal(&near_work, &far_work, sizeof near_work);
+    assert_memory_equal(near_got, far_got, near.tokens * dims.heads * near.latent_stride * sizeof *near_got);
+    free(near_got), free(far_got), free_case(&near), free_case(&far);
+
+    near = make_case(dims, 2, CONTEXT, CONTEXT, false), far = make_case(dims, 2, 2 * CONTEXT, 2 * CONTEXT, false);
+    near_work = work_of(&near, &near_got), far_work = work_of(&far, &far_got);
+    assert_true(far_work.operations >= near_work.operations * 19 / 10); /* dense attention does twice as much */
+    free(near_got), free(far_got), free_case(&near), free_case(&far);
+}
+
+/* sum over i of a[i] * b[i * stride] */
+static double dot(const double *a, const double *b, size_t count, size_t stride)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += a[i] * b[i * stride];
+    return sum;
+}
+
+/* Multi-head attention as it is defined: keys and values of each head are made from the cached latents (c, rotated kr)
+ * with W_UK [NOPE, LATENT] and W_UV [V, LATENT]; attention in latent space must give the same. */
+static void absorbed_attention_equals_multi_head_attention(void **state)
+{
+    (void)state;
+    enum { HEADS = 5, LATENT = 48, ROPE = 16, NOPE = 24, V = 20, KEYS = 150, ROW = LATENT + ROPE };
+    const double scale = 0.3;
+    attend_case made = make_case((attend_dims){HEADS, LATENT, ROPE, HADAL_KV_F32}, 1, KEYS, KEYS, false);
+    uint64_t random = 11;
+    double q[HEADS][NOPE], up_key[HEADS][NOPE * LATENT], up_value[HEADS][V * LATENT], expected[HEADS * V] = {0};
+    float got[HEADS * V];
+    for (size_t h = 0; h < HEADS; h++) {
+        double weights[KEYS], total = 0, rows[KEYS][ROW];
+        for (size_t i = 0; i < NOPE; i++)
+            q[h][i] = (double)test_random_float(&random);
+        for (size_t i = 0; i < NOPE * LATENT; i++)
+            up_key[h][i] = (double)test_random_float(&random) * 0.3;
+        for (size_t i = 0; i < V * LATENT; i++)
+            up_value[h][i] = (double)test_random_float(&random) * 0.3;
+        float *query = made.query + h * ROW;
+        double rotated[ROPE];
+        for (size_t i = 0; i < ROPE; i++) {
+            rotated[i] = (double)query[LATENT + i];
+            query[LATENT + i] = (float)(rotated[i] * scale);
+        }
+        for (size_t i = 0; i < LATENT; i++)
+            query[i] = (float)(dot(q[h], up_key[h] + i, NOPE, LATENT) * scale);
+        for (size_t s = 0; s < KEYS; s++) {
+            for (size_t i = 0; i < ROW; i++)
+                rows[s][i] = (double)made.cache[s * ROW + i];
+            double score = dot(rotated, rows[s] + LATENT, ROPE, 1);
+            for (size_t i = 0; i < NOPE; i++)
+                score += q[h][i] * dot(rows[s], up_key[h] + i * LATENT, LATENT, 1);
+            total += weights[s] = exp(score * scale);
+        }
+        for (size_t s = 0; s < KEYS; s++)
+            for (size_t i = 0; i < V; i++)
+                expected[h * V + i] += weights[s] / total * dot(rows[s], up_value[h] + i * LATENT, LATENT, 1);
+    }
+    float *latents = run_case(&made);
+    for (size_t h = 0; h < HEADS; h++) {
+        double latent[LATENT];
+        for (size_t i = 0; i < LATENT; i++)
+            latent[i] = (double)latents[h * LATENT + i];
+        for (size_t i = 0; i < V; i++)
+            got[h * V + i] = (float)dot(latent, up_value[h] + i * LATENT, LATENT, 1);
+    }
+    CHECK_CLOSE(got, expected, HEADS * V, 3e-6);
+    free(latents), free_case(&made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_agrees_at_awkward_sizes_sparse_and_dense),
         cmocka_unit_test(attention_agrees_at_released_dims),
+        cmocka_unit_test(absorbed_attention_equals_multi_head_attention),
+        cmocka_unit_test(rows_that_are_not_selected_are_never_read),
+        cmocka_unit_test(softmax_is_over_the_selected_rows_alone),
+        cmocka_unit_test(scores_of_any_size_neither_overflow_nor_vanish),
+        cmocka_unit_test(the_last_rows_of_a_long_cache_are_reached),
+        cmocka_unit_test(twice_the_context_is_the_same_work_for_sparse_attention),
     };
     TEST_ON_SHAPES(tests);
 }
