@@ -67,7 +67,8 @@ on_machine "$tree/start"
 check_equal 'a failed installation is a failure' "$status: $(last_line)" \
     '1: start: failed while installing packages (exit status 1); the lines above say why'
 check 'apt-get was refreshed first' says 'apt-get update'
-check 'apt-get gets names of Debian' says 'apt-get install -y --no-install-recommends gcc libc6-dev make autoconf automake'
+check 'apt-get gets names of Debian' says \
+    'apt-get install -y --no-install-recommends gcc libc6-dev make autoconf automake'
 check 'libraries of configure.ac are asked for' says 'libclblast-dev zlib1g-dev libjansson-dev'
 
 stub id <<'EOT'
@@ -81,7 +82,8 @@ stub sudo <<'EOT'
 echo "sudo $*"
 EOT
 on_machine "$tree/start"
-check 'sudo asks for no password without a terminal' says 'sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install -y'
+check 'sudo asks for no password without a terminal' says \
+    'sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install -y'
 
 # configure alone, on a machine with a compiler and no library; it refuses absolute paths with a space.
 named='configure names the packages of Debian and Fedora'
@@ -95,7 +97,8 @@ case $top_srcdir in
             cd "$work/build"
             run env PKG_CONFIG_LIBDIR=/nonexistent PKG_CONFIG_PATH= CC="${CC:-cc}" "$top_srcdir/configure" -q
             check_equal 'a missing library ends configure' "$status" 1
-            check "$named" says 'OpenCL is missing; install it with: apt install ocl-icd-opencl-dev (Debian) or dnf install'
+            check "$named" says \
+                'OpenCL is missing; install it with: apt install ocl-icd-opencl-dev (Debian) or dnf install'
         fi
         ;;
 esac

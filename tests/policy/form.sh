@@ -40,7 +40,8 @@ tagged_files() {
         files_named "$pattern" src cl tests tools man docs bench weights
     done
     for file in .ci/run .clang-format .editorconfig .gitattributes .gitignore build-aux/count-tests.awk \
-                build-aux/setup.sh check configure.ac libhadal.pc.in Makefile.am start ARCHITECTURE.md CONTRIBUTING.md NEWS README.md; do
+                build-aux/setup.sh check configure.ac libhadal.pc.in Makefile.am start \
+                ARCHITECTURE.md CONTRIBUTING.md NEWS README.md; do
         if [ -s "$file" ]; then
             echo "$file"
         fi
