@@ -6,5 +6,8 @@ libinternal_la_SOURCES += \
 	src/session/session.c
 
 libinternal_la_SOURCES += \
+	src/session/generate.c \
 	src/session/probability.c src/session/probability.h \
-	src/session/sampler.c
+	src/session/sampler.c \
+	src/session/session.h \
+	src/session/stop.c src/session/stop.h

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "session/session.h"
 
 struct hadal_session {
     const hadal_model *model;
@@ -120,4 +121,14 @@ void hadal_session_truncate(hadal_session *session, size_t length)
 {
     if (length < session->length)
         session->length = length;
+}
+
+size_t session_context(const hadal_session *session)
+{
+    return session->settings.context;
+}
+
+const hadal_model_info *session_model(const hadal_session *session)
+{
+    return &session->model->info;
 }

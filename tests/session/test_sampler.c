@@ -106,7 +106,7 @@ static void temperature_zero_takes_the_first_of_the_best(void **state)
 enum { DRAWS = 100000, SMALL = 8 };
 
 /* Draws many tokens and compares their numbers with the probabilities by Pearson's chi-squared; tokens of probability
- * 0 must not come. `bound` is about the 99.9 % point for the degrees of freedom; with a fixed seed it never flickers. */
+ * 0 must not come. `bound`: about the 99.9 % point for the degrees of freedom; the fixed seed makes it repeatable. */
 static void check_distribution(hadal_sampler_options options, const float *logits, const double *expected, double bound)
 {
     options.seed = 20240607;
