@@ -20,3 +20,6 @@ hadal_SOURCES += \
 	src/cli/signals.c src/cli/signals.h \
 	src/cli/terminal.c src/cli/terminal.h \
 	src/cli/tokenize.c
+
+# exp of a mean log-probability
+hadal_LDADD += -lm
