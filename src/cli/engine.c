@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "cli/engine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/report.h"
+#include "cli/terminal.h"
+
+static char *join_path(const char *directory, const char *name)
+{
+    size_t size = strlen(directory) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", directory, name);
+    return path;
+}
+
+static bool has_file(const char *directory, const char *name)
+{
+    char *path = join_path(directory, name);
+    bool there = path && access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+/* data/model beside the program, a link that configure puts into a build directory; or NULL. libtool keeps the
+ * program itself in .libs. */
+static char *find_beside_program(void)
+{
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return NULL;
+    program[length] = '\0';
+    char *slash = strrchr(program, '/');
+    if (!slash)
+        return NULL;
+    *slash = '\0';
+    slash = strrchr(program, '/');
+    if (slash && strcmp(slash, "/.libs") == 0)
+        *slash = '\0';
+    char *directory = join_path(program, "data/model");
+    if (directory && has_file(directory, "config.json"))
+        return directory;
+    free(directory);
+    return NULL;
+}
+
+int engine_find_model(char **directory, const model_settings *model)
+{
+    static const char installed[] = PKGDATADIR "/model";
+    const char *given = model->directory ? model->directory : getenv("HADAL_MODEL");
+    if (!given || !*given) {
+        *directory = find_beside_program();
+        if (*directory)
+            return 0;
+        if (!has_file(installed, "config.json"))
+            return report(EX_NOINPUT, "no model: name its directory with -m DIR or HADAL_MODEL (none is in %s)",
+                          installed);
+        given = installed;
+    }
+    *directory = strdup(given);
+    return *directory ? 0 : report_memory();
+}
+
+const char *engine_device_selector(const device_settings *device)
+{
+    const char *selector = device->selector ? device->selector : getenv("HADAL_DEVICE");
+    return selector && *selector ? selector : NULL;
+}
+
+hadal_session_options engine_session_options(const session_settings *session)
+{
+    return (hadal_session_options){
+        .context = session->context,
+        .chunk = session->chunk,
+        .attention = (hadal_attention)session->attention,
+        .index_topk = (uint32_t)session->index_topk,
+        .kv_cache = (hadal_kv_cache)session->kv_cache,
+        .index_cache = (hadal_index_cache)session->index_cache,
+    };
+}
+
+int engine_open_text(engine *e, const model_settings *model, bool tokenizer_needed)
+{
+    TRY(engine_find_model(&e->directory, model));
+    if (!tokenizer_needed && !has_file(e->directory, "tokenizer.json"))
+        return 0;
+    return report_status(hadal_tokenizer_load(&e->tokenizer, e->directory));
+}
+
+static int load_model(engine *e, const engine_request *request)
+{
+    progress_bar bar;
+    progress_start(&bar, (terminal_when)request->engine->progress, request->output->quiet);
+    double started = terminal_clock();
+    hadal_status status = hadal_model_load(&e->model, e->device, e->directory,
+                                           &(hadal_model_options){
+                                               .linear = (hadal_linear)request->engine->linear,
+                                               .progress = progress_update,
+                                               .user = &bar,
+                                           });
+    progress_end(&bar);
+    e->load_seconds = terminal_clock() - started;
+    return report_status(status);
+}
+
+static void tell_what_runs(const engine *e, const engine_request *request)
+{
+    const hadal_model_info *model = hadal_model_describe(e->model);
+    const hadal_device_info *device = hadal_device_describe(e->device);
+    bool wanted = request->engine->verbose;
+    report_note(wanted, "model %s: %s, %.1f M parameters, %s, loaded in %.2f s", e->directory, model->model_type,
+                (double)model->parameters / 1e6, model->weight_format, e->load_seconds);
+    report_note(wanted, "device %zu: %s (%s)", device->index, device->name, device->platform);
+}
+
+/* The context: as asked for, else what is needed, within the model's positions. */
+static int choose_context(size_t *context, const hadal_model_info *model, const engine_request *request)
+{
+    size_t asked = request->session->context;
+    size_t most = model->max_position_embeddings;
+    size_t needed = request->total ? request->total : most;
+    *context = asked ? asked : most && needed > most ? most : needed;
+    if (request->prompt <= *context)
+        return 0;
+    if (asked)
+        return report(EX_DATAERR, "the input has %zu tokens but the context holds %zu; give -c %zu or more",
+                      request->prompt, *context, request->total ? request->total : request->prompt);
+    return report(EX_DATAERR, "the input has %zu tokens but the model takes at most %zu", request->prompt, *context);
+}
+
+int engine_open(engine *e, const engine_request *request)
+{
+    hadal_session_options options = engine_session_options(request->session);
+    TRY(report_status(hadal_device_open(&e->device, &(hadal_device_options){
+                                                             .selector = engine_device_selector(request->device),
+                                                             .profile = request->profile,
+                                                         })));
+    TRY(load_model(e, request));
+    tell_what_runs(e, request);
+    TRY(choose_context(&options.context, hadal_model_describe(e->model), request));
+    return report_status(hadal_session_create(&e->session, e->model, &options));
+}
+
+void engine_close(engine *e)
+{
+    hadal_session_free(e->session);
+    hadal_model_free(e->model);
+    hadal_device_close(e->device);
+    hadal_tokenizer_free(e->tokenizer);
+    free(e->directory);
+}

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The hadal authors
+
+# How the command behaves among others: signals, closed and full outputs, terminals.
+
+. "$top_srcdir/tests/cli/common.sh"
+
+# Standard output that cannot be written.
+if [ -w /dev/full ]; then
+    for command in --version --help 'help generate' 'generate --help' 'tokenize'; do
+        status=0
+        "$hadal" $command </dev/null >/dev/full 2>"$work/stderr" || status=$?
+        check_equal "a full disk: $command" "$status: $(cat "$work/stderr")" \
+            '74: hadal: standard output: No space left on device'
+    done
+else
+    skip 'a full disk' '/dev/full is not here'
+fi
+status=0
+"$hadal" tokenize </dev/null >&- 2>"$work/stderr" || status=$?
+check_equal 'a closed standard output' "$status: $(cat "$work/stderr")" \
+    '74: hadal: standard output: Bad file descriptor'
+status=0
+"$hadal" tokenize <&- >"$work/stdout" 2>"$work/stderr" || status=$?
+check_equal 'a closed standard input' "$status: $(cat "$work/stderr")" '74: hadal: standard input: Bad file descriptor'
+status=0
+"$hadal" tokenize "$work/nowhere" 2>&- >"$work/stdout" || status=$?
+check_equal 'a closed standard error' "$status" 66
+
+need_device
+
+many='generate --ignore-eos -c 4000 -n 3900 x'
+status=0
+"$hadal" generate -n 4 x </dev/null >/dev/full 2>"$work/stderr" || status=$?
+check_equal 'an answer to a full disk' "$status: $(cat "$work/stderr")" \
+    '74: hadal: standard output: No space left on device'
+status=0
+"$hadal" generate -n 4 x </dev/null >&- 2>"$work/stderr" || status=$?
+check_equal 'an answer to a closed standard output' "$status: $(cat "$work/stderr")" \
+    '74: hadal: standard output: Bad file descriptor'
+
+# The reader goes away: the writer ends, by the signal, without a word.
+{
+    status=0
+    "$hadal" $many </dev/null 2>"$work/stderr" || status=$?
+    echo "$status" >"$work/status"
+} | head -c 1 >/dev/null
+check_equal 'a closed pipe' "$(cat "$work/status"): $(cat "$work/stderr")" '141: '
+
+# interrupt SIGNAL COMMAND...: sends the signal once there is output. The shell itself tells of killed commands on
+# standard error: hence the command's is redirected in here.
+interrupt() {
+    signal=$1
+    shift
+    command_line=$*
+    status=0
+    : >"$work/stdout"
+    sh -c '
+        signal=$1 work=$2
+        shift 2
+        ( i=0
+          while [ ! -s "$work/stdout" ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+          kill -s "$signal" $$ ) &
+        exec "$@" </dev/null >"$work/stdout" 2>"$work/stderr"' sh "$signal" "$work" "$@" || status=$?
+}
+
+check_interrupted() {
+    interrupt "$1" "$hadal" $many --json
+    check_equal "SIG$1 ends it as a signal does" "$status: $(cat "$work/stderr")" "$2: "
+    check_equal "SIG$1: the last object is there" "$(json 'done' finish)" interrupted
+    check_equal "SIG$1: it has the tokens so far" "$(json 'done' tokens)" \
+        "[$(json token id | tr '\n' ',' | sed 's/,$//')]"
+}
+
+check_interrupted TERM 143
+check_interrupted HUP 129
+if [ "$(sh -c 'kill -s INT $$; echo ignored')" = ignored ]; then
+    skip 'SIGINT' 'this shell was started with SIGINT ignored'
+else
+    check_interrupted INT 130
+fi
+
+# SIGTERM while a long prompt is read.
+gzip -dc "$reference/needle-32k.txt.gz" >"$work/long"
+interrupt TERM "$hadal" score "$work/long"
+check_equal 'a signal during prefill' "$status: $(cat "$work/stderr")" '143: '
+mkfifo "$work/fifo"
+status=0
+sh -c '(sleep 1; kill -s TERM $$) & exec "$1" tokenize <>"$2/fifo" >"$2/stdout" 2>"$2/stderr"' sh "$hadal" "$work" ||
+    status=$?
+check_equal 'a signal while input is awaited' "$status: $(cat "$work/stderr")" '143: '
+
+# Terminals. script(1) gives the command one.
+if command -v script >/dev/null; then
+    on_terminal() {
+        run script -qec "$1" /dev/null
+        tr -d '\r' <"$work/stdout" >"$work/shown"
+    }
+    "$hadal" generate -n 4 x </dev/null >"$work/answer"
+    on_terminal "TERM=xterm '$hadal' generate -q -n 4 x </dev/null"
+    echo >>"$work/answer"
+    check 'on a terminal the last line is ended' cmp "$work/shown" "$work/answer"
+    on_terminal "TERM=xterm '$hadal' generate --progress=always -n 4 x </dev/null"
+    check 'bars are drawn' grep -q 'loading *\[=*.*iB/s' "$work/shown"
+    check 'and erased' [ -n "$(awk -v esc="$(printf '\033')" 'index($0, esc "[K") { print }' "$work/shown")" ]
+    on_terminal "TERM=dumb '$hadal' generate -n 4 x </dev/null"
+    check 'a dumb terminal gets no bars' not grep -q 'loading' "$work/shown"
+    on_terminal "TERM=xterm '$hadal' generate -q --progress=always -n 4 x </dev/null"
+    check '-q means no bars' not grep -q 'loading' "$work/shown"
+    on_terminal "stty cols 30; TERM=xterm '$hadal' generate --progress=always -n 4 x </dev/null"
+    check 'bars fit a narrow terminal' [ -z "$(tr '\033' '\n' <"$work/shown" | awk 'length > 32')" ]
+else
+    skip 'terminals' 'script is not here'
+fi
+run "$hadal" generate -n 4 x
+check_equal 'without a terminal there are none' "$(cat "$work/stderr")" ''
+run "$hadal" generate --progress always -n 4 x
+check '--progress always draws them nevertheless' says 'loading'
+
+finish
