@@ -46,7 +46,7 @@ static void copy_source(const char *from, const char *to, const char *name, cons
                         const char *wrong)
 {
     char path[PATH_BYTES], *text = read_source(from, name), *at = text;
-    snprintf(path, sizeof path, "%s/%s", to, name);
+    assert_true((size_t)snprintf(path, sizeof path, "%s/%s", to, name) < sizeof path);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     if (strcmp(name, family) == 0) {
@@ -86,7 +86,7 @@ static void copy_one(void *user, const char *name)
 static void remove_one(void *user, const char *name)
 {
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", (const char *)user, name);
+    assert_true((size_t)snprintf(path, sizeof path, "%s/%s", (const char *)user, name) < sizeof path);
     assert_int_equal(unlink(path), 0);
 }
 
