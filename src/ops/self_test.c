@@ -14,6 +14,7 @@
 
 hadal_status self_test_allocate(self_test *test, void *memory, size_t count, size_t size)
 {
+    memset(memory, 0, sizeof(void *));
     if (test->memory_count == SELF_TEST_ITEMS)
         return failure(HADAL_ERROR_INTERNAL, "a self-test allocates too often; this is a bug in hadal");
     void **kept = &test->memory[test->memory_count];

@@ -68,14 +68,6 @@ static void free_matrix(host_matrix *freed)
     free(freed->values);
 }
 
-static double dot(const float *x, const double *w, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += x[i] * w[i];
-    return sum;
-}
-
 typedef struct shape_case {
     size_t tokens, rows, columns;
     uint32_t block_rows, block_columns;
@@ -97,7 +89,8 @@ static void check_linear(dtype type, const shape_case *c, hadal_linear choice, b
     for (size_t t = 0; t < c->tokens; t++)
         for (size_t r = 0; r < c->rows; r++)
             expected[t * out_stride + r] = (accumulate ? (double)before[t * out_stride + r] : 0) +
-                                           dot(in + t * in_stride, weight.values + r * c->columns, c->columns);
+                                           reference_dot(in + t * in_stride, weight.values + r * c->columns,
+                                                         c->columns);
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), choice));
@@ -176,7 +169,8 @@ static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, si
         for (size_t h = 0; h < heads; h++)
             for (size_t j = 0; j < width; j++)
                 expected[t * out_stride + h * width + j] =
-                    dot(in + (t * heads + h) * stride, weight.values + (h * rows + nope + j) * latent, latent);
+                    reference_dot(in + (t * heads + h) * stride, weight.values + (h * rows + nope + j) * latent,
+                                  latent);
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
@@ -231,7 +225,7 @@ static void heads_cut_blocks_of_scales(void **state)
     double *expected = calloc(out_stride, sizeof *expected);
     for (size_t h = 0; h < HEADS; h++)
         for (size_t j = 0; j < ROWS; j++)
-            expected[h * ROWS + j] = dot(in + h * stride, whole.values + (h * ROWS + j) * LATENT, LATENT);
+            expected[h * ROWS + j] = reference_dot(in + h * stride, whole.values + (h * ROWS + j) * LATENT, LATENT);
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
@@ -276,7 +270,8 @@ static void check_experts(dtype type, size_t tokens, size_t choices, size_t expe
         ids[s] = (int32_t)((s % choices + (test_random(&random) % 2) * (s / choices)) % (experts - 1)); /* the last gets none */
         for (size_t r = 0; r < rows; r++)
             expected[s * out_stride + r] =
-                dot(in + s / choices * in_stride, weight.values + ((size_t)ids[s] * rows + r) * columns, columns);
+                reference_dot(in + s / choices * in_stride, weight.values + ((size_t)ids[s] * rows + r) * columns,
+                              columns);
     }
     for (size_t e = 0; e < experts; e++) {
         offsets[e] = filled;
