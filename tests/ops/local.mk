@@ -75,3 +75,9 @@ check_PROGRAMS += tests/ops/test_index_recall
 tests_ops_test_index_recall_SOURCES = tests/ops/test_index_recall.c
 tests_ops_test_index_recall_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_index_recall
+
+check_PROGRAMS += tests/ops/test_codes
+tests_ops_test_codes_SOURCES = tests/ops/test_codes.c
+tests_ops_test_codes_LDADD = $(test_ldadd)
+EXTRA_DIST += tests/ops/codes.cl
+TESTS += tests/ops/test_codes

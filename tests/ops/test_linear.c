@@ -126,6 +126,15 @@ static void linear_agrees_for_every_dtype_and_shape(void **state)
             check_linear(type, &shapes[i], HADAL_LINEAR_OWN, i % 2 == 1);
 }
 
+/* Rows and columns that are no multiples of the block: the last blocks hold what is left. 576 rows: kv_a_proj_with_mqa. */
+static void fp8_blocks_are_cut_off_at_the_edges(void **state)
+{
+    (void)state;
+    static const shape_case cut[] = {{2, 576, 200, 128, 128}, {1, 130, 129, 128, 128}, {3, 127, 383, 128, 128}};
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++)
+        check_linear(DTYPE_F8_E4M3, &cut[i], HADAL_LINEAR_OWN, false);
+}
+
 static void clblast_agrees_with_own(void **state)
 {
     (void)state;
@@ -351,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_agrees_for_every_dtype_and_shape),
+        cmocka_unit_test(fp8_blocks_are_cut_off_at_the_edges),
         cmocka_unit_test(clblast_agrees_with_own),
         cmocka_unit_test(auto_tries_clblast_only_when_it_can_pay),
         cmocka_unit_test(heads_and_absorb_agree),

@@ -171,6 +171,64 @@ static void a_query_never_selects_the_future(void **state)
     free(scores);
 }
 
+/* What one row of `count` scores selects: int32 [k], -1 where nothing was written, and how many. Freed with free(). */
+static int32_t *select_from(const float *scores, size_t count, size_t k, int32_t *chosen)
+{
+    const int32_t position = (int32_t)count - 1;
+    top_k_op op;
+    CHECK_OK(top_k_create(&op, test_device()));
+    buffer *row = test_buffer(scores, round_up(count, ROW_UNIT) * sizeof *scores);
+    buffer *at = test_buffer(&position, sizeof position), *count_buffer = test_poisoned_buffer(sizeof *chosen);
+    buffer *selected = test_poisoned_buffer(k * sizeof(int32_t));
+    CHECK_OK(top_k(&op, selected, k, count_buffer, row, round_up(count, ROW_UNIT), at, 0, 1, k));
+    CHECK_OK(buffer_read(count_buffer, 0, chosen, sizeof *chosen));
+    int32_t *got = test_read(selected);
+    buffer_free(row), buffer_free(at), buffer_free(count_buffer), buffer_free(selected);
+    return got;
+}
+
+/* A query that sees at most k keys selects them all, the worst too, and nothing more. */
+static void fewer_keys_than_k_are_all_selected(void **state)
+{
+    (void)state;
+    enum { K = 64 };
+    uint64_t random = 6;
+    float *row = pattern_row(DESCENDING, K, &random);
+    row[0] = NAN;
+    row[3] = -INFINITY;
+    for (size_t count = 1; count <= K; count++) {
+        int32_t chosen, *got = select_from(row, count, K, &chosen);
+        assert_int_equal(chosen, count);
+        for (size_t i = 0; i < K; i++)
+            assert_int_equal(got[i], i < count ? (int32_t)i : -1);
+        free(got);
+    }
+    free(row);
+}
+
+/* Without the sort: k different positions, none of which scores less than one that was left out. */
+static void no_position_is_selected_twice_or_missed(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000, K = 700 };
+    uint64_t random = 7;
+    for (size_t kind = 0; kind < PATTERNS; kind++) {
+        float *row = pattern_row((pattern)kind, COUNT, &random), least = INFINITY;
+        bool selected[COUNT] = {false};
+        int32_t chosen, *got = select_from(row, COUNT, K, &chosen);
+        assert_int_equal(chosen, K);
+        for (size_t i = 0; i < K; i++) {
+            assert_in_range(got[i], 0, COUNT - 1);
+            assert_false(selected[got[i]]);
+            selected[got[i]] = true;
+            least = fminf(least, row[got[i]]);
+        }
+        for (size_t s = 0; s < COUNT; s++)
+            assert_true(selected[s] || row[s] <= least);
+        free(row), free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +237,8 @@ int main(void)
         cmocka_unit_test(boundaries_inside_a_plateau_take_the_lower_positions),
         cmocka_unit_test(minus_infinity_is_selected_last_and_nan_after_it),
         cmocka_unit_test(a_query_never_selects_the_future),
+        cmocka_unit_test(fewer_keys_than_k_are_all_selected),
+        cmocka_unit_test(no_position_is_selected_twice_or_missed),
     };
     TEST_ON_SHAPES(tests);
 }
