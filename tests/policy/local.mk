@@ -8,7 +8,8 @@ policy_tests = \
 	tests/policy/form.sh \
 	tests/policy/install.sh \
 	tests/policy/layers.sh \
-	tests/policy/manners.sh
+	tests/policy/manners.sh \
+	tests/policy/traps.sh
 dist_check_SCRIPTS += $(policy_tests)
-EXTRA_DIST += tests/policy/rules.sh
+EXTRA_DIST += tests/policy/rules.sh tests/TRAPS.md
 TESTS += $(policy_tests)
