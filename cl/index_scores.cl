@@ -168,7 +168,7 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
  * and the heads of slot i / KEY_TILE. Also built with -D HEAD_TILE and SLOTS; KEY_TILE * SLOTS is at most GROUP. */
 
 #define HEAD_BLOCK (SLOTS * HEAD_TILE)
-#define TILE_STRIDE (KEY_TILE + 1) /* so that stores of a key's quads, too, meet different banks */
+#define TILE_STRIDE (KEY_TILE | 1) /* odd, so that stores of a key's quads, too, meet different banks */
 
 #if defined(INDEX_INT8)
 typedef int4 quad_t; /* 16 elements */

@@ -76,11 +76,13 @@ inline int count_lanes(intv counted)
     return (int)-vector_sum(convert_floatv(counted));
 }
 
-/* What is searched: the first `count` keys of the list, or of the row when list is null. */
-inline int count_from(SHARED const int *list, __global const float *row, int count, int threshold, SHARED int *cell)
+/* How many of the first `count` keys reach the threshold: of the list, or of the row itself. (Not by a null pointer:
+ * local memory may begin at 0.) */
+inline int count_from(bool listed, SHARED const int *list, __global const float *row, int count, int threshold,
+                      SHARED int *cell)
 {
     intv counted = (intv)(0);
-    if (list)
+    if (listed)
         for (int i = (int)get_local_id(0) * VECTOR; i < count; i += GROUP * VECTOR)
             counted += vloadv(0, list + i) >= threshold;
     else
@@ -98,14 +100,14 @@ inline void clear_cells(SHARED int *cells)
 }
 
 /* The choice: all keys above x, and the first y keys equal to x. At least k keys are there. */
-inline int2 search(SHARED const int *list, __global const float *row, int count, int k, SHARED int *cells)
+inline int2 search(bool listed, SHARED const int *list, __global const float *row, int count, int k, SHARED int *cells)
 {
     uint prefix = 0; /* of the k-th largest key, as unsigned; after all bits, keys above it are counted */
     int reached = 0;
     clear_cells(cells);
     for (int bit = KEY_BITS - 1; bit >= -1; bit--) {
         uint trial = bit < 0 ? prefix + 1 : prefix | 1u << bit;
-        reached = count_from(list, row, count, (int)(trial ^ SIGN_BIT), cells + bit + 1);
+        reached = count_from(listed, list, row, count, (int)(trial ^ SIGN_BIT), cells + bit + 1);
         if (reached == k)
             return (int2)((int)((trial - 1) ^ SIGN_BIT), 0);
         if (reached > k)
@@ -189,15 +191,15 @@ inline int2 choose(SHARED int *list, __global const float *row, int count, int k
         group_barrier();
     } else if (slots) {
         list_maxima(list, slots, row, count);
-        int2 best = search(list, row, slots, k, cells);
+        int2 best = search(true, list, row, slots, k, cells);
         bound = best.x;
         group_barrier();
         listed = list_above(list, row, count, bound, cells);
         if (listed < k)
             return (int2)(bound, k - listed);
     }
-    bool whole = listed == 0 || listed >= LIST_SIZE;
-    int2 choice = search(whole ? 0 : list, row, whole ? count : listed, k, cells);
+    bool fits = listed > 0 && listed < LIST_SIZE;
+    int2 choice = search(fits, list, row, fits ? listed : count, k, cells);
     return (int2)(max(choice.x, bound), choice.y);
 }
 

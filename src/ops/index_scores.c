@@ -14,12 +14,12 @@ typedef struct score_tile {
  * heads, each with as many as fit beside the keys. */
 static score_tile choose_tile(const device_shape *shape, const index_dims *dims)
 {
-    enum { KEY_BYTES = 16384, HEAD_BYTES = 8192, MOST_HEADS = 8 };
+    enum { KEY_BYTES = 17000, HEAD_BYTES = 8192, MOST_HEADS = 8 };
     if (shape->group == 1)
         return (score_tile){.keys = (shape->vector == 16 ? 4 : 2) * shape->vector, .slots = 1, .heads = 4};
     size_t row_bytes = round_up(dims->dim, ROW_UNIT) * (dims->type == HADAL_INDEX_INT8 ? 1 : sizeof(float));
     score_tile tile = {.keys = 1, .heads = MOST_HEADS};
-    while (tile.keys * 2 <= shape->group && tile.keys * 2 * row_bytes <= KEY_BYTES)
+    while (tile.keys * 2 <= shape->group && (tile.keys * 2 + 1) * row_bytes <= KEY_BYTES)
         tile.keys *= 2;
     tile.slots = shape->group / tile.keys;
     while (tile.heads > 1 && (tile.slots * tile.heads * row_bytes > HEAD_BYTES || tile.heads / 2 >= dims->heads))
