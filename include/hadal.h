@@ -171,6 +171,10 @@ typedef struct hadal_model_info {
     uint64_t active_parameters; /* those that one token uses */
 } hadal_model_info;
 
+/* *directory = the model to use: `chosen` if it is not NULL, else the environment variable HADAL_MODEL, else the small model
+ * that comes with hadal, of the build tree or installed. Freed with free(). HADAL_ERROR_INPUT: there is none. */
+HADAL_API HADAL_CHECKED hadal_status hadal_find_model(char **directory, const char *chosen);
+
 /* Reads config.json and the weights of an official checkpoint directory, checks every tensor, uploads them.
  * The model borrows the device, which must outlive it. options may be NULL. */
 HADAL_API HADAL_CHECKED hadal_status hadal_model_load(hadal_model **model, hadal_device *device, const char *directory,

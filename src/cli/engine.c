@@ -3,9 +3,7 @@
 
 #include "cli/engine.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,44 +29,9 @@ static bool has_file(const char *directory, const char *name)
     return there;
 }
 
-/* data/model beside the program, a link that configure puts into a build directory; or NULL. libtool keeps the
- * program itself in .libs. */
-static char *find_beside_program(void)
-{
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0)
-        return NULL;
-    program[length] = '\0';
-    char *slash = strrchr(program, '/');
-    if (!slash)
-        return NULL;
-    *slash = '\0';
-    slash = strrchr(program, '/');
-    if (slash && strcmp(slash, "/.libs") == 0)
-        *slash = '\0';
-    char *directory = join_path(program, "data/model");
-    if (directory && has_file(directory, "config.json"))
-        return directory;
-    free(directory);
-    return NULL;
-}
-
 int engine_find_model(char **directory, const model_settings *model)
 {
-    static const char installed[] = PKGDATADIR "/model";
-    const char *given = model->directory ? model->directory : getenv("HADAL_MODEL");
-    if (!given || !*given) {
-        *directory = find_beside_program();
-        if (*directory)
-            return 0;
-        if (!has_file(installed, "config.json"))
-            return report(EX_NOINPUT, "no model: name its directory with -m DIR or HADAL_MODEL (none is in %s)",
-                          installed);
-        given = installed;
-    }
-    *directory = strdup(given);
-    return *directory ? 0 : report_memory();
+    return report_status(hadal_find_model(directory, model->directory));
 }
 
 const char *engine_device_selector(const device_settings *device)

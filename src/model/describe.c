@@ -5,8 +5,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
+#include "base/paths.h"
 #include "model/model.h"
 
 /* Matrix elements of a view, by dtype. */
@@ -84,6 +86,14 @@ void model_describe(hadal_model_info *info, const model_config *config, const mo
     };
     snprintf(info->model_type, sizeof info->model_type, "%s", config->model_type);
     snprintf(info->weight_format, sizeof info->weight_format, "%s", weight_format(config, view));
+}
+
+hadal_status hadal_find_model(char **directory, const char *chosen)
+{
+    const char *given = chosen ? chosen : getenv("HADAL_MODEL");
+    if (given && *given) /* what it holds is checked by whoever reads it */
+        return memory_copy_text(directory, given, strlen(given));
+    return paths_find_data(directory, NULL, "HADAL_MODEL", "model", "config.json");
 }
 
 hadal_status model_files_open(model_files *files, const char *directory)
