@@ -5,6 +5,9 @@
 
 . "$top_srcdir/tests/cli/common.sh"
 
+# bash ends a script whose child died of SIGINT, unless the script catches it.
+trap : INT
+
 # Standard output that cannot be written.
 if [ -w /dev/full ]; then
     for command in --version --help 'help generate' 'generate --help' 'tokenize'; do
