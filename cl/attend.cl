@@ -59,7 +59,8 @@ inline void load_tile(float *tile, __global const cache_t *cache, __global const
 
 /* weights[KEY_TILE][HEAD_BLOCK] = exp(score - largest) of the tile's rows, of which `count` exist; updates the largest
  * score and the sum of weights; returns what earlier sums must be multiplied by. */
-inline headsv weigh_tile(float *weights, headsv *largest, headsv *total, const float *queries, const float *tile, int count)
+inline headsv weigh_tile(float *weights, headsv *largest, headsv *total, const float *queries, const float *tile,
+                         int count)
 {
     headsv scores[KEY_TILE];
 #pragma unroll
@@ -117,7 +118,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
     float queries[ROW * HEAD_BLOCK], tile[KEY_TILE * ROW], weights[KEY_TILE * HEAD_BLOCK];
     float sums[HEAD_BLOCK * PADDED_LATENT], factors[HEAD_BLOCK], totals[HEAD_BLOCK], maxima[HEAD_BLOCK];
     size_t token = get_group_id(2);
-    int split = get_group_id(0), first_head = (int)get_group_id(1) * HEAD_BLOCK, heads = min(HEADS - first_head, HEAD_BLOCK);
+    int split = get_group_id(0), first_head = (int)get_group_id(1) * HEAD_BLOCK;
+    int heads = min(HEADS - first_head, HEAD_BLOCK);
     int length = selected ? counts[token] : positions[token] + 1;
     int last = min(length, (split + 1) * split_length);
     headsv largest = (headsv)(-INFINITY), total = (headsv)(0.0f);
@@ -149,7 +151,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
 #else
 
 /* The tile lies in local memory as stored. For scores a work-item has (row, head) pairs; for sums it has columns of the
- * latents for HEADS_EACH of the heads, in registers. Also built with -D HEAD_PARTS: how many work-items share a column. */
+ * latents for HEADS_EACH of the heads, in registers. Also built with -D HEAD_PARTS: how many work-items share a
+ * column. */
 
 #define TILE_ROW (ROW + 16 / (int)sizeof(cache_t)) /* neighbouring rows start in different banks */
 #define HEADS_EACH (HEAD_BLOCK / HEAD_PARTS)
@@ -163,7 +166,8 @@ typedef floatv cachev;
 #endif
 
 /* The rows at list[first..first + count - 1], or at first.. when list is null; then zeros. */
-inline void load_tile(__local cache_t *tile, __global const cache_t *cache, __global const int *list, int first, int count)
+inline void load_tile(__local cache_t *tile, __global const cache_t *cache, __global const int *list, int first,
+                      int count)
 {
     enum { VECTORS = ROW / VECTOR };
     for (int item = get_local_id(0); item < KEY_TILE * VECTORS; item += GROUP) {
@@ -176,7 +180,8 @@ inline void load_tile(__local cache_t *tile, __global const cache_t *cache, __gl
 }
 
 /* weights[KEY_TILE][HEAD_BLOCK] = the scores of the tile's rows, of which `count` exist, with `heads` heads. */
-inline void score_tile(__local float *weights, __global const float *query, __local const cache_t *tile, int count, int heads)
+inline void score_tile(__local float *weights, __global const float *query, __local const cache_t *tile, int count,
+                       int heads)
 {
     for (int pair = get_local_id(0); pair < KEY_TILE * HEAD_BLOCK; pair += GROUP) {
         int key = pair % KEY_TILE, h = pair / KEY_TILE;
@@ -234,7 +239,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
     float sums[COLUMNS][HEADS_EACH];
     size_t token = get_group_id(2);
     int me = get_local_id(0), column = me % COLUMN_STEP, part_head = me / COLUMN_STEP * HEADS_EACH;
-    int split = get_group_id(0), first_head = (int)get_group_id(1) * HEAD_BLOCK, heads = min(HEADS - first_head, HEAD_BLOCK);
+    int split = get_group_id(0), first_head = (int)get_group_id(1) * HEAD_BLOCK;
+    int heads = min(HEADS - first_head, HEAD_BLOCK);
     int length = selected ? counts[token] : positions[token] + 1;
     int last = min(length, (split + 1) * split_length);
     if (selected)

@@ -28,7 +28,7 @@ inline void rotate_halves(SHARED float *row, __global const float2 *rope_table, 
 }
 
 /* row[DIM] times the Hadamard matrix, normalised: orthogonal, so that dot products stay. For a DIM that is no power of
- * two, a block for each of its binary digits, largest first: blocks of more than `half_size` values end at `covered`. */
+ * two, a block for each of its binary digits, largest first: blocks of more than half_size values end at `covered`. */
 inline void hadamard(SHARED float *row)
 {
     for (int half_size = 1; half_size * 2 <= DIM; half_size *= 2) {
@@ -57,7 +57,7 @@ inline float row_scale(float largest)
 
 #endif
 
-/* Stores row (in shared memory) with its padding, quantised; returns its scale, 1 for F32. lane_scratch: LANE_SCRATCH. */
+/* Stores row (in shared memory) with its padding, quantised; returns its scale, 1 for F32. Needs LANE_SCRATCH. */
 #if defined(INDEX_F32)
 #define store_row(out, row) store_plain(out, row)
 inline float store_plain(__global index_t *out, SHARED const float *row)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Scores of the lightning indexer (DeepSeek-V3.2 report, equation 1): for rows r = 0..rows-1, of tokens t = first_row + r,
- * and cached positions s < keys
- *   scores[r, s] = sum over heads j of head_weights[t, j] * ReLU(queries[t, j] . cache[s]) * scales[s], s <= positions[t]
- *                = -INFINITY, s > positions[t]
- * queries [T, HEADS, PADDED_DIM] and cache [capacity, PADDED_DIM] in index.clh's element, head_weights
- * [T, PADDED_HEADS], scores [rows, stride], stride a multiple of 16. Built with -D DIM, HEADS,
- * KEY_TILE and HEAD_TILE.
+/* Scores of the lightning indexer (DeepSeek-V3.2 report, equation 1), for rows r = 0..rows-1, of tokens
+ * t = first_row + r, and cached positions s < keys:
+ *   scores[r, s] = sum over heads j of head_weights[t, j] * ReLU(queries[t, j] . cache[s]) * scales[s]
+ * where s <= positions[t], else -INFINITY. queries [T, HEADS, PADDED_DIM] and cache [capacity, PADDED_DIM] in
+ * index.clh's element, head_weights [T, PADDED_HEADS], scores [rows, stride], stride a multiple of 16. Built with
+ * -D DIM, HEADS, KEY_TILE and HEAD_TILE.
  *
  * Work-groups of dimension 0 take KEY_TILE positions each, those of dimension 1 query_tile rows each. Both forms below
  * hold a tile of keys and pass all heads of all rows of the group by it; they differ in where the tile lies and in how

@@ -206,8 +206,8 @@ inline int2 choose(SHARED int *list, __global const float *row, int count, int k
 #if GROUP == 1
 
 /* Writes the k chosen positions in ascending order. */
-inline void write_chosen(__global int *selected, SHARED int *list, __global const float *row, int count, int k, int2 choice,
-                         SHARED int2 *scratch)
+inline void write_chosen(__global int *selected, SHARED int *list, __global const float *row, int count, int k,
+                         int2 choice, SHARED int2 *scratch)
 {
     int threshold = choice.x, ties = choice.y, written = 0;
     for (int i = 0; i < count && written < k; i += BLOCK) {

@@ -30,8 +30,9 @@ done:
     return status;
 }
 
-hadal_status index_key(const index_rotate_op *op, buffer *cache, buffer *scales, const buffer *keys, const buffer *weight,
-                       const buffer *bias, const buffer *rope_table, const buffer *positions, size_t tokens)
+hadal_status index_key(const index_rotate_op *op, buffer *cache, buffer *scales, const buffer *keys,
+                       const buffer *weight, const buffer *bias, const buffer *rope_table, const buffer *positions,
+                       size_t tokens)
 {
     const double epsilon = 1e-6; /* of the indexer's LayerNorm, whatever rms_norm_eps is */
     size_t values = tokens * op->dims.dim;

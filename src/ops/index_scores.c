@@ -10,8 +10,8 @@ typedef struct score_tile {
     uint32_t keys, slots, heads; /* KEY_TILE, SLOTS, HEAD_TILE */
 } score_tile;
 
-/* On CPUs as many vectors of keys as leave their sums in registers: of 32 with AVX-512, else 16. On GPUs a work-item a key as far as they fit in local memory, then slots that share the
- * heads, each with as many as fit beside the keys. */
+/* On CPUs as many vectors of keys as leave their sums in registers: of 32 with AVX-512, else 16. On GPUs a work-item a
+ * key as far as they fit in local memory, then slots that share the heads, each with as many as fit beside the keys. */
 static score_tile choose_tile(const device_shape *shape, const index_dims *dims)
 {
     enum { KEY_BYTES = 17000, HEAD_BYTES = 8192, MOST_HEADS = 8 };
@@ -37,7 +37,8 @@ hadal_status index_scores_create(index_scores_op *op, hadal_device *device, cons
     const score_tile tile = choose_tile(shape, dims);
     *op = (index_scores_op){.dims = *dims, .group = shape->group, .key_tile = tile.keys};
     TRY_OR(done, index_options(&options, dims));
-    TRY_OR(done, bytes_format(&options, " -D KEY_TILE=%u -D SLOTS=%u -D HEAD_TILE=%u", tile.keys, tile.slots, tile.heads));
+    TRY_OR(done, bytes_format(&options, " -D KEY_TILE=%u -D SLOTS=%u -D HEAD_TILE=%u", tile.keys, tile.slots,
+                              tile.heads));
     TRY_OR(done, kernel_get(&op->scores, device, "index_scores", "index_scores", options.data));
 done:
     bytes_free(&options);
@@ -53,8 +54,8 @@ static size_t choose_query_tile(size_t rows, size_t key_tiles)
 }
 
 hadal_status index_scores(const index_scores_op *op, buffer *scores, size_t stride, const buffer *quantised,
-                          const buffer *head_weights, const buffer *cache, const buffer *scales, const buffer *positions,
-                          size_t first_row, size_t rows, size_t keys)
+                          const buffer *head_weights, const buffer *cache, const buffer *scales,
+                          const buffer *positions, size_t first_row, size_t rows, size_t keys)
 {
     size_t key_tiles = divide_up(keys, op->key_tile), query_tile = choose_query_tile(rows, key_tiles);
     launch_shape shape = {

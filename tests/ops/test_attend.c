@@ -35,7 +35,8 @@ typedef struct attend_case {
 static void fill_row(uint64_t *random, const attend_case *filled, float *row)
 {
     for (size_t i = 0; i < filled->row; i++) {
-        bool latent = i < filled->dims.latent, rope = i >= filled->latent_stride && i < filled->latent_stride + filled->dims.rope;
+        bool latent = i < filled->dims.latent;
+        bool rope = i >= filled->latent_stride && i < filled->latent_stride + filled->dims.rope;
         float value = test_random_float(random) * 1.5f;
         row[i] = latent || rope ? value : 0;
     }

@@ -21,7 +21,8 @@ static buffer *normal_values(uint64_t *random, size_t count)
     float *values = malloc(count * sizeof *values);
     assert_non_null(values);
     for (size_t i = 0; i < count; i++) { /* Box and Muller */
-        double u = ((double)(random_bits(random) >> 11) + 1) * 0x1p-53, v = (double)(random_bits(random) >> 11) * 0x1p-53;
+        double u = ((double)(random_bits(random) >> 11) + 1) * 0x1p-53;
+        double v = (double)(random_bits(random) >> 11) * 0x1p-53;
         values[i] = (float)(sqrt(-2 * log(u)) * cos(2 * 3.14159265358979 * v));
     }
     buffer *made = test_buffer(values, count * sizeof *values);
@@ -72,8 +73,8 @@ static int32_t *select_positions(const recall_input *in, hadal_index_cache type,
     buffer *scores = test_buffer(NULL, (size_t)QUERIES * KEYS * sizeof(float));
     buffer *selected = test_buffer(NULL, (size_t)QUERIES * TOP * sizeof(int32_t));
     buffer *counts = test_buffer(NULL, QUERIES * sizeof(int32_t));
-    CHECK_OK(index_key(&rotate, cache, type == HADAL_INDEX_F32 ? NULL : scales, in->keys, in->weight, in->bias, in->table,
-                       in->key_positions, KEYS));
+    CHECK_OK(index_key(&rotate, cache, type == HADAL_INDEX_F32 ? NULL : scales, in->keys, in->weight, in->bias,
+                       in->table, in->key_positions, KEYS));
     CHECK_OK(index_query(&rotate, quantised, head_weights, in->queries, in->weights, in->table, in->query_positions,
                          QUERIES));
     CHECK_OK(index_scores(&score, scores, KEYS, quantised, head_weights, cache, type == HADAL_INDEX_F32 ? NULL : scales,

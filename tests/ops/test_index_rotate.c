@@ -52,7 +52,8 @@ static void check_keys(const index_dims *dims, const int32_t *positions, size_t 
     index_rotate_op op;
     CHECK_OK(index_rotate_create(&op, test_device(), dims));
     size_t row_bytes = stride * index_element_bytes(dims->type);
-    buffer *cache = test_poisoned_buffer(capacity * row_bytes), *scales = test_poisoned_buffer(capacity * sizeof(float));
+    buffer *cache = test_poisoned_buffer(capacity * row_bytes);
+    buffer *scales = test_poisoned_buffer(capacity * sizeof(float));
     buffer *in = test_buffer(keys, tokens * stride * sizeof *keys);
     rotations turned = make_rotations(dims->rope, capacity);
     buffer *weights = test_buffer(weight, stride * sizeof *weight), *biases = test_buffer(bias, stride * sizeof *bias);
@@ -174,7 +175,8 @@ static float *turned_unit_query(const index_dims *dims, size_t at)
     rotations turned = make_rotations(dims->rope, 2);
     buffer *in = test_buffer(unit, stride * sizeof *unit), *positions = test_buffer(&position, sizeof position);
     buffer *out = test_poisoned_buffer(stride * sizeof *unit);
-    buffer *weights = test_buffer(NULL, ROW_UNIT * sizeof(float)), *head_weights = test_buffer(NULL, ROW_UNIT * sizeof(float));
+    buffer *weights = test_buffer(NULL, ROW_UNIT * sizeof(float));
+    buffer *head_weights = test_buffer(NULL, ROW_UNIT * sizeof(float));
     CHECK_OK(index_query(&op, out, head_weights, in, weights, turned.table, positions, 1));
     free(unit);
     unit = test_read(out);
@@ -223,7 +225,8 @@ static void dot_products_survive_hadamard_on_both_sides(void **state)
     buffer *in = test_buffer(rows, TOKENS * DIM * sizeof *rows), *at = test_buffer(positions, sizeof positions);
     buffer *queries = test_poisoned_buffer(TOKENS * DIM), *head_weights = test_poisoned_buffer(sizeof weights);
     buffer *in_weights = test_buffer(weights, sizeof weights), *weight = test_buffer(ones, sizeof ones);
-    buffer *bias = test_buffer(NULL, sizeof ones), *cache = test_poisoned_buffer(DIM), *scales = test_poisoned_buffer(4);
+    buffer *bias = test_buffer(NULL, sizeof ones);
+    buffer *cache = test_poisoned_buffer(DIM), *scales = test_poisoned_buffer(sizeof(float));
     CHECK_OK(index_query(&op, queries, head_weights, in, in_weights, turned.table, at, TOKENS));
     CHECK_OK(index_key(&op, cache, scales, in, weight, bias, turned.table, at, 1));
     int8_t *query = test_read(queries), *key = test_read(cache);

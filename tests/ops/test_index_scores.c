@@ -108,7 +108,8 @@ static void int8_dot_products_are_exact_in_any_dim(void **state)
         CHECK_OK(index_scores_create(&op, test_device(), &dims));
         buffer *queries = test_buffer(query, stride), *cache = test_buffer(key, stride);
         buffer *head_weights = test_buffer(weights, sizeof weights), *scales = test_buffer(&scale, sizeof scale);
-        buffer *positions = test_buffer(&position, sizeof position), *out = test_poisoned_buffer(ROW_UNIT * sizeof(float));
+        buffer *positions = test_buffer(&position, sizeof position);
+        buffer *out = test_poisoned_buffer(ROW_UNIT * sizeof(float));
         CHECK_OK(index_scores(&op, out, ROW_UNIT, queries, head_weights, cache, scales, positions, 0, 1, 1));
         got = test_read(out);
         assert_true(got[0] == (float)expected);

@@ -56,7 +56,18 @@ static void check_row(const float *scores, size_t count, size_t k)
 }
 
 /* Scores of many kinds, at index i of a row of `count`. */
-typedef enum pattern { RANDOM, EQUAL, TWO_VALUES, ASCENDING, DESCENDING, RELU, FEW_VALUES, SIGNED_ZEROS, PERIODIC, PATTERNS } pattern;
+typedef enum pattern {
+    RANDOM,
+    EQUAL,
+    TWO_VALUES,
+    ASCENDING,
+    DESCENDING,
+    RELU,
+    FEW_VALUES,
+    SIGNED_ZEROS,
+    PERIODIC,
+    PATTERNS
+} pattern;
 
 static float pattern_score(pattern kind, size_t i, size_t count, uint64_t *random)
 {
