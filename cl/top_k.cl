@@ -4,17 +4,16 @@
 /* Exact choice of the k largest scores of each row: a radix select, one bit a pass, over integer keys in the order of
  * the scores. One group of GROUP work-items a row. Most passes run over a short list in shared memory instead of the
  * row: the maxima of `slots` interleaved parts give a bound that at least k scores reach, and what lies above it is
- * hardly more than k scores, whatever the order of the row. Rows that defeat this are searched in place. */
+ * hardly more than k scores, whatever the order of the row. Rows that defeat this are searched in place. Built with
+ * -D LIST_SIZE, the most keys that the list holds. */
 
 #include "group.clh"
 #include "vector.clh"
 
-/* Keys of the list; its passes are cheap, and it fits in local memory. */
+/* Scores that are looked at together, since few blocks hold a chosen one. */
 #if GROUP == 1
-#define LIST_SIZE 16384
-#define BLOCK (4 * VECTOR) /* scores that are looked at together, since few blocks hold a chosen one */
+#define BLOCK (4 * VECTOR)
 #else
-#define LIST_SIZE 4096
 #define BLOCK VECTOR
 #endif
 

@@ -10,7 +10,7 @@
 
 typedef struct top_k_op {
     kernel *select;
-    uint32_t group, vector;
+    uint32_t group, vector, list_size;
 } top_k_op;
 
 /* Gets the kernels; they belong to the device. */
