@@ -16,8 +16,8 @@ typedef struct weights {
     int rows, stride, block_rows, block_columns, scale_columns;
 } weights;
 
-/* sums[t][r] = the dot product of the input row that begins at in[inputs[t]] with weight row first_row + r, still spread
- * over the lanes. Rows beyond the matrix repeat its last one. */
+/* sums[t][r] = the dot product of the input row that begins at in[inputs[t]] with weight row first_row + r, still
+ * spread over the lanes. Rows beyond the matrix repeat its last one. */
 inline void dot_products(floatv sums[TOKENS][ROWS], __global const float *in, const size_t inputs[TOKENS],
                          __global const weight_t *weight, __global const float *scales, weights w, int first_row)
 {
@@ -40,10 +40,12 @@ inline void dot_products(floatv sums[TOKENS][ROWS], __global const float *in, co
     }
 }
 
-/* out[token, out_column + row] (+)= in[in_row + token] . weight[row]; in rows in_stride, out rows out_stride floats apart. */
+/* out[token, out_column + row] (+)= in[in_row + token] . weight[row]; in rows in_stride, out rows out_stride floats
+ * apart. */
 __kernel void linear(__global float *out, __global const float *in, __global const weight_t *weight,
                      __global const float *scales, int tokens, int in_row, int in_stride, int out_stride,
-                     int out_column, int rows, int stride, int block_rows, int block_columns, int scale_columns, int accumulate)
+                     int out_column, int rows, int stride, int block_rows, int block_columns, int scale_columns,
+                     int accumulate)
 {
     LANE_SCRATCH(ITEMS);
     weights w = {rows, stride, block_rows, block_columns, scale_columns};
@@ -91,8 +93,8 @@ __kernel void linear_heads(__global float *out, __global const float *in, __glob
 }
 
 /* out[slot] = in[slot / slots_per_input] . weight[expert of slot]^T for the (token, choice) slots of each expert, as
- * ops/dispatch lists them: slots[offsets[e] .. offsets[e + 1] - 1]. A work-group takes every get_num_groups(1)-th tile of
- * TOKENS slots of its expert. This slab holds the experts from first_expert on. */
+ * ops/dispatch lists them: slots[offsets[e] .. offsets[e + 1] - 1]. A work-group takes every get_num_groups(1)-th tile
+ * of TOKENS slots of its expert. This slab holds the experts from first_expert on. */
 __kernel void linear_experts(__global float *out, __global const float *in, __global const weight_t *weight,
                              __global const float *scales, __global const int *offsets, __global const int *slots,
                              int first_expert, int slots_per_input, int in_stride, int out_stride, int rows, int stride,
@@ -135,8 +137,8 @@ __kernel void linear_slots(__global float *out, __global const float *in, __glob
         return;
     for (int t = 0; t < TOKENS; t++)
         inputs[t] = (size_t)(slot / slots_per_input) * in_stride;
-    dot_products(sums, in, inputs, weight + (size_t)here * rows * stride, scales + (size_t)here * scale_rows * scale_columns,
-                 w, first_row);
+    dot_products(sums, in, inputs, weight + (size_t)here * rows * stride,
+                 scales + (size_t)here * scale_rows * scale_columns, w, first_row);
     for (int r = 0; r < ROWS; r++) {
         float value = lane_sum(vector_sum(sums[0][r]));
         if (LANE == 0 && first_row + r < rows)

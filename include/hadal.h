@@ -95,7 +95,7 @@ typedef struct hadal_device_info {
     bool command_buffer;               /* cl_khr_command_buffer */
     bool integer_dot;                  /* cl_khr_integer_dot_product */
     const char *lane_path;             /* how lanes exchange values: "single", "local", "subgroup", "ptx" */
-    const char *matrix_unit;           /* what matrix instruction the device reports: "none", "nvidia mma", "intel dpas" */
+    const char *matrix_unit;           /* what matrix instruction it reports: "none", "nvidia mma", "intel dpas" */
 } hadal_device_info;
 
 /* All devices of all platforms, in platform order. *list is freed with hadal_device_list_free. No device is
@@ -104,7 +104,8 @@ HADAL_API HADAL_CHECKED hadal_status hadal_device_list(hadal_device_info **list,
 HADAL_API void hadal_device_list_free(hadal_device_info *list);
 
 typedef struct hadal_device_options {
-    const char *selector;   /* an index, or part of a device's or platform's name, ignoring case; NULL: the GPU with most memory, else any */
+    const char *selector;   /* an index, or part of a device's or platform's name, ignoring case; NULL: the GPU with
+                             * most memory, else any device */
     bool profile;           /* time every kernel launch; slows the host down */
     uint64_t largest_allocation_bytes; /* lowers the device's own limit when not 0 */
     const char *kernel_directory; /* NULL: found as documented in hadal(1) */
@@ -140,7 +141,8 @@ typedef struct hadal_profile_row {
 } hadal_profile_row;
 
 /* *rows is freed with free(). Waits for the device. Rows are sorted by time, or by name when not profiling. */
-HADAL_API HADAL_CHECKED hadal_status hadal_device_profile(hadal_device *device, hadal_profile_row **rows, size_t *count);
+HADAL_API HADAL_CHECKED hadal_status hadal_device_profile(hadal_device *device, hadal_profile_row **rows,
+                                                          size_t *count);
 HADAL_API void hadal_device_profile_reset(hadal_device *device);
 
 /* ---- Model -------------------------------------------------------------------------------------- */
@@ -171,8 +173,8 @@ typedef struct hadal_model_info {
     uint64_t active_parameters; /* those that one token uses */
 } hadal_model_info;
 
-/* *directory = the model to use: `chosen` if it is not NULL, else the environment variable HADAL_MODEL, else the small model
- * that comes with hadal, of the build tree or installed. Freed with free(). HADAL_ERROR_INPUT: there is none. */
+/* *directory = the model to use: `chosen` if it is not NULL, else the environment variable HADAL_MODEL, else the small
+ * model that comes with hadal, of the build tree or installed. Freed with free(). HADAL_ERROR_INPUT: there is none. */
 HADAL_API HADAL_CHECKED hadal_status hadal_find_model(char **directory, const char *chosen);
 
 /* Reads config.json and the weights of an official checkpoint directory, checks every tensor, uploads them.

@@ -124,7 +124,8 @@ def script_texts(rng, assigned):
     for _, members in sorted(scripts.items()):
         if len(members) >= 4:
             words = ["".join(rng.choice(members) for _ in range(rng.randint(1, 6))) for _ in range(4)]
-            yield rng.choice(["", " ", "\n"]).join(words[:2]) + " ".join(words[1:]) + rng.choice(["", ".", " 42", "!\n"])
+            yield rng.choice(["", " ", "\n"]).join(words[:2]) + " ".join(words[1:]) + rng.choice(
+                ["", ".", " 42", "!\n"])
 
 
 def category_texts(rng, categories):
@@ -149,7 +150,8 @@ def new_character_texts(rng, assigned):
 
 def ascii_texts(rng):
     words = ["the", "Don't", "it's", "x", "42", "3.14", "1234567", "foo_bar", "__init__", "a.b.c", "HTTP/1.1", "->",
-             "==", "(void)", "{}", "// note", "\t", "    ", "\n", "\r\n", "\n\n", " ", "  ", "#!", "<b>", "e.g.", "@you"]
+             "==", "(void)", "{}", "// note", "\t", "    ", "\n", "\r\n", "\n\n", " ", "  ", "#!", "<b>",
+             "e.g.", "@you"]
     for _ in range(200):
         yield joined(rng, words, [" ", "", "\n"], count=12)
     for _ in range(100):

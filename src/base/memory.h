@@ -25,7 +25,8 @@ typedef struct byte_array {
 } byte_array;
 
 HADAL_CHECKED hadal_status bytes_append(byte_array *target, const void *data, size_t length);
-HADAL_CHECKED hadal_status bytes_format(byte_array *target, const char *format, ...) __attribute__((format(printf, 2, 3)));
+HADAL_CHECKED hadal_status bytes_format(byte_array *target, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void bytes_free(byte_array *target);
 
 /* Smallest multiple of `unit` that is >= value. */

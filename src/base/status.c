@@ -28,7 +28,9 @@ hadal_status failure(hadal_status status, const char *format, ...)
 
 hadal_status failure_memory(size_t bytes)
 {
-    return failure(HADAL_ERROR_HOST_MEMORY, "out of memory: %zu bytes could not be allocated; close other programs or use a smaller context", bytes);
+    return failure(HADAL_ERROR_HOST_MEMORY,
+                   "out of memory: %zu bytes could not be allocated; close other programs or use a smaller context",
+                   bytes);
 }
 
 hadal_status failure_within(hadal_status status, const char *format, ...)

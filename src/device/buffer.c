@@ -22,9 +22,10 @@ hadal_status buffer_create(buffer **created, hadal_device *device, memory_class 
     *created = NULL;
     size_t rounded = round_up(max_size(bytes, 1), sizeof(cl_uint));
     if (rounded > device->info.largest_allocation_bytes)
-        return failure(HADAL_ERROR_DEVICE_MEMORY, "a buffer of %zu bytes is more than the %llu bytes that %s allows in one; "
-                       "use a shorter context, a smaller chunk or another device", rounded,
-                       (unsigned long long)device->info.largest_allocation_bytes, device->info.name);
+        return failure(HADAL_ERROR_DEVICE_MEMORY,
+                       "a buffer of %zu bytes is more than the %llu bytes that %s allows in one; "
+                       "use a shorter context, a smaller chunk or another device",
+                       rounded, (unsigned long long)device->info.largest_allocation_bytes, device->info.name);
     buffer *made;
     hadal_status status;
     cl_int error;
@@ -63,16 +64,17 @@ static hadal_status check_range(const buffer *used, size_t offset, size_t bytes)
 {
     if (offset <= used->bytes && bytes <= used->bytes - offset)
         return HADAL_OK;
-    return failure(HADAL_ERROR_INTERNAL, "bytes %zu to %zu of a buffer of %zu bytes were asked for; this is a bug in hadal",
-                   offset, offset + bytes, used->bytes);
+    return failure(HADAL_ERROR_INTERNAL,
+                   "bytes %zu to %zu of a buffer of %zu bytes were asked for; this is a bug in hadal", offset,
+                   offset + bytes, used->bytes);
 }
 
 hadal_status buffer_write(buffer *target, size_t offset, const void *source, size_t bytes)
 {
     TRY(check_range(target, offset, bytes));
     if (bytes)
-        CL_TRY(target->device, clEnqueueWriteBuffer(target->device->queue, target->handle, CL_TRUE, offset, bytes, source, 0,
-                                                    NULL, NULL));
+        CL_TRY(target->device, clEnqueueWriteBuffer(target->device->queue, target->handle, CL_TRUE, offset, bytes,
+                                                    source, 0, NULL, NULL));
     return HADAL_OK;
 }
 
@@ -80,8 +82,8 @@ hadal_status buffer_read(const buffer *source, size_t offset, void *target, size
 {
     TRY(check_range(source, offset, bytes));
     if (bytes)
-        CL_TRY(source->device, clEnqueueReadBuffer(source->device->queue, source->handle, CL_TRUE, offset, bytes, target, 0,
-                                                   NULL, NULL));
+        CL_TRY(source->device, clEnqueueReadBuffer(source->device->queue, source->handle, CL_TRUE, offset, bytes,
+                                                   target, 0, NULL, NULL));
     return HADAL_OK;
 }
 

@@ -83,7 +83,8 @@ static unsigned char *read_entry(FILE *file, size_t *bytes)
     return NULL;
 }
 
-void cache_read(unsigned char **binary, size_t *bytes_read, const hadal_device *device, const char *source, const char *options)
+void cache_read(unsigned char **binary, size_t *bytes_read, const hadal_device *device, const char *source,
+                const char *options)
 {
     byte_array path = {0};
     *binary = NULL;

@@ -49,7 +49,8 @@ static hadal_status open_queue(hadal_device *device, cl_platform_id platform)
     device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
     if (error != CL_SUCCESS)
         return opencl_failure(device, "clCreateContext", error);
-    device->queue = clCreateCommandQueue(device->context, device->id, device->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    device->queue =
+        clCreateCommandQueue(device->context, device->id, device->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
     if (error != CL_SUCCESS)
         return opencl_failure(device, "clCreateCommandQueue", error);
     return HADAL_OK;

@@ -56,11 +56,12 @@ HADAL_CHECKED hadal_status device_finish(hadal_device *device);
 typedef struct device_shape {
     uint32_t vector; /* floats that a work-item handles at once: 4, 8 or 16; padded rows are multiples of 16 */
     uint32_t lanes;  /* work-items that share a row and reduce together: 1 on CPUs, 32 on GPUs */
-    uint32_t group;  /* work-items of a group that reduces as a whole: 1 on CPUs, up to 256 on GPUs; a multiple of lanes */
+    uint32_t group;  /* work-items that reduce as a whole: 1 on CPUs, up to 256 on GPUs; a multiple of lanes */
     bool cpu;        /* work-groups of one work-item run best, local memory gains nothing */
 } device_shape;
 
-/* hadal_device_open with another shape than the device's own (NULL: its own), so that tests run on a CPU what a GPU runs. */
+/* hadal_device_open with another shape than the device's own (NULL: its own), so that tests run on a CPU what a GPU
+ * runs. */
 HADAL_CHECKED hadal_status device_open_shaped(hadal_device **opened, const hadal_device_options *options,
                                               const device_shape *shape);
 
@@ -147,8 +148,9 @@ void device_set_phase(hadal_device *device, const char *phase);
 /* ---- CLBlast ------------------------------------------------------------------------------------- */
 
 /* out[m, n] = in[m, k] weight[n, k]^T, float32, row-major with row strides in elements; accumulate adds to out. */
-HADAL_CHECKED hadal_status device_clblast_linear(hadal_device *device, buffer *out, size_t out_offset, size_t out_stride,
-                                                 const buffer *in, size_t in_stride, const buffer *weight,
-                                                 size_t weight_stride, size_t m, size_t n, size_t k, bool accumulate);
+HADAL_CHECKED hadal_status device_clblast_linear(hadal_device *device, buffer *out, size_t out_offset,
+                                                 size_t out_stride, const buffer *in, size_t in_stride,
+                                                 const buffer *weight, size_t weight_stride, size_t m, size_t n,
+                                                 size_t k, bool accumulate);
 
 #endif

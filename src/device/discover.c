@@ -203,10 +203,12 @@ static bool preferred(const hadal_device_info *a, const hadal_device_info *b)
     return gpu_a != gpu_b ? gpu_a : a->memory_bytes > b->memory_bytes;
 }
 
-static hadal_status selection_failure(const char *selector, const hadal_device_info *list, size_t count, size_t unusable)
+static hadal_status selection_failure(const char *selector, const hadal_device_info *list, size_t count,
+                                      size_t unusable)
 {
     if (!count)
-        return failure(HADAL_ERROR_NO_DEVICE, "no OpenCL device was found; install your GPU's OpenCL driver, or PoCL to run "
+        return failure(HADAL_ERROR_NO_DEVICE,
+                       "no OpenCL device was found; install your GPU's OpenCL driver, or PoCL to run "
                        "on the CPU (Debian: apt install pocl-opencl-icd, Fedora: dnf install pocl)");
     if (unusable < count)
         return failure(HADAL_ERROR_NO_DEVICE, "device '%s' (%s) cannot be used: %s; choose another with --device",

@@ -121,11 +121,12 @@ hadal_status profile_collect(hadal_device *device)
     CL_TRY(device, clFinish(device->queue));
     for (size_t i = 0; i < device->pending_count; i++) {
         const pending_event *pending = &device->pending[i];
+        cl_event event = pending->event;
         cl_ulong start = 0, end = 0;
-        if (clGetEventProfilingInfo(pending->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
-            clGetEventProfilingInfo(pending->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS)
+        if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
+            clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS)
             pending->launched->counts[pending->phase].seconds += (double)(end - start) * 1e-9;
-        clReleaseEvent(pending->event);
+        clReleaseEvent(event);
     }
     device->pending_count = 0;
     return HADAL_OK;

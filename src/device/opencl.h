@@ -98,7 +98,8 @@ HADAL_CHECKED hadal_status program_get(program **found, hadal_device *device, co
 void program_free_all(hadal_device *device);
 
 /* Binaries of programs on disk. A missing, stale or corrupt entry reads as *binary NULL; writing never fails loudly. */
-void cache_read(unsigned char **binary, size_t *bytes, const hadal_device *device, const char *source, const char *options);
+void cache_read(unsigned char **binary, size_t *bytes, const hadal_device *device, const char *source,
+                const char *options);
 void cache_write(const hadal_device *device, const char *source, const char *options, const unsigned char *binary,
                  size_t bytes);
 

@@ -24,9 +24,10 @@ static hadal_status build_failure(const hadal_device *device, cl_program built, 
         log = calloc(bytes + 1, 1);
     if (log && clGetProgramBuildInfo(built, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL) != CL_SUCCESS)
         log[0] = '\0';
-    hadal_status status = failure(HADAL_ERROR_INTERNAL, "kernels of %s.cl do not compile on %s (driver %s) with %s; please "
-                                  "report this with the log that follows:\n%.*s", family, device->info.name,
-                                  device->info.driver, options, LOG_BYTES, log ? log : "");
+    hadal_status status = failure(HADAL_ERROR_INTERNAL,
+                                  "kernels of %s.cl do not compile on %s (driver %s) with %s; please "
+                                  "report this with the log that follows:\n%.*s",
+                                  family, device->info.name, device->info.driver, options, LOG_BYTES, log ? log : "");
     free(log);
     return status;
 }

@@ -35,8 +35,9 @@ static hadal_status read_text(byte_array *text, const char *directory, const cha
     FILE *file = fopen(path.data, "rb");
     hadal_status status = HADAL_OK;
     if (!file) {
-        status = failure(HADAL_ERROR_INPUT, "kernel source %s cannot be opened: %s; reinstall hadal or set HADAL_CL_DIR",
-                         path.data, strerror(errno));
+        status = failure(HADAL_ERROR_INPUT,
+                         "kernel source %s cannot be opened: %s; reinstall hadal or set HADAL_CL_DIR", path.data,
+                         strerror(errno));
     } else {
         char block[4096];
         size_t got;
@@ -69,7 +70,8 @@ static hadal_status include_file(inclusion *whole, const char *name, size_t leng
         if (strlen(whole->names[i]) == length && memcmp(whole->names[i], name, length) == 0)
             return bytes_append(&whole->text, "\n", 1);
     if (whole->count == MOST_INCLUDES)
-        return failure(HADAL_ERROR_INTERNAL, "kernel source %s includes more than %d files", whole->names[0], MOST_INCLUDES);
+        return failure(HADAL_ERROR_INTERNAL, "kernel source %s includes more than %d files", whole->names[0],
+                       MOST_INCLUDES);
     TRY(memory_copy_text(&whole->names[whole->count], name, length));
     const char *own = whole->names[whole->count++];
     byte_array text = {0};

@@ -71,8 +71,8 @@ static hadal_status make_queries(forward *f, const layer_weights *w, const step 
     TRY(norm_rms(&f->ops.norm, a->q_latent, a->q_latent, w->q_a_layernorm, s->tokens, c->q_lora_rank,
                  CONFIG_LATENT_NORM_EPS));
     TRY(linear_run(&f->ops.linear, a->q, a->q_latent, &w->q_b_proj, s->tokens, false));
-    TRY(linear_absorb(&f->ops.linear, a->query, a->q, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim + c->qk_rope_head_dim,
-                      c->qk_nope_head_dim, row, f->softmax_scale));
+    TRY(linear_absorb(&f->ops.linear, a->query, a->q, &w->kv_b_proj, s->tokens,
+                      c->qk_nope_head_dim + c->qk_rope_head_dim, c->qk_nope_head_dim, row, f->softmax_scale));
     return rope_queries(&f->ops.rope, a->query, a->q, f->model->rope_table, a->positions, s->tokens, f->softmax_scale);
 }
 
@@ -94,8 +94,8 @@ static hadal_status remember_index_keys(forward *f, const layer_weights *w, cons
                      w->indexer_k_norm_bias, f->model->rope_table, a->positions, s->tokens);
 }
 
-/* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores are
- * made and consumed for score_rows queries at a time, so that memory is bounded whatever the prompt's length. */
+/* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores
+ * are made and consumed for score_rows queries at a time, so that memory is bounded whatever the prompt's length. */
 static hadal_status select_positions(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
@@ -107,10 +107,10 @@ static hadal_status select_positions(forward *f, const layer_weights *w, const l
                     f->model->rope_table, a->positions, s->tokens));
     for (size_t first = 0; first < s->tokens; first += set->score_rows) {
         size_t rows = min_size(set->score_rows, s->tokens - first);
-        TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights, cache->index,
-                         cache->index_scales, a->positions, first, rows, s->position + first + rows));
-        TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores, stride,
-                  a->positions, first, rows, set->index_topk));
+        TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights,
+                         cache->index, cache->index_scales, a->positions, first, rows, s->position + first + rows));
+        TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores,
+                  stride, a->positions, first, rows, set->index_topk));
     }
     return HADAL_OK;
 }
@@ -128,9 +128,10 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
         TRY(select_positions(f, w, cache, s));
     TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, a->positions, s->sparse ? a->selected : NULL,
                round_up(f->settings.index_topk, ROW_UNIT), a->selected_counts,
-               s->sparse ? min_size(f->settings.index_topk, s->position + s->tokens) : s->position + s->tokens, s->tokens,
-               a->partials));
-    TRY(linear_heads(&f->ops.linear, a->values, a->attended, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim, c->v_head_dim));
+               s->sparse ? min_size(f->settings.index_topk, s->position + s->tokens) : s->position + s->tokens,
+               s->tokens, a->partials));
+    TRY(linear_heads(&f->ops.linear, a->values, a->attended, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim,
+                     c->v_head_dim));
     return linear_run(&f->ops.linear, a->x, a->values, &w->o_proj, s->tokens, true);
 }
 
@@ -179,7 +180,8 @@ static hadal_status experts(forward *f, const layer_weights *w, const step *s)
 static hadal_status feed_forward(forward *f, const layer_weights *w, const step *s)
 {
     const model_config *c = &f->model->config;
-    TRY(norm_rms(&f->ops.norm, f->a.h, f->a.x, w->post_attention_layernorm, s->tokens, c->hidden_size, c->rms_norm_eps));
+    TRY(norm_rms(&f->ops.norm, f->a.h, f->a.x, w->post_attention_layernorm, s->tokens, c->hidden_size,
+                 c->rms_norm_eps));
     return w->has_experts ? experts(f, w, s) : mlp(f, f->a.x, &w->mlp, s, true);
 }
 
@@ -243,7 +245,8 @@ hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows
     size_t vocabulary = m->config.vocab_size, stride = round_up(vocabulary, ROW_UNIT);
     TRY(linear_run_from(&f->ops.linear, f->a.logits, f->a.h, first, &m->lm_head, rows));
     for (size_t row = 0; row < rows; row++)
-        TRY(buffer_read(f->a.logits, row * stride * sizeof(float), logits + row * vocabulary, vocabulary * sizeof(float)));
+        TRY(buffer_read(f->a.logits, row * stride * sizeof(float), logits + row * vocabulary,
+                        vocabulary * sizeof(float)));
     return HADAL_OK;
 }
 
@@ -268,8 +271,8 @@ static hadal_status create_operations(operations *ops, const hadal_model *model,
 {
     hadal_device *device = model->device;
     const model_config *c = &model->config;
-    const route_dims routing = {c->n_routed_experts, c->n_group, c->topk_group, c->num_experts_per_tok, c->norm_topk_prob,
-                                c->routed_scaling_factor};
+    const route_dims routing = {c->n_routed_experts, c->n_group, c->topk_group, c->num_experts_per_tok,
+                                c->norm_topk_prob, c->routed_scaling_factor};
     TRY(embed_create(&ops->embed, device, model->embed_tokens.type));
     TRY(norm_create(&ops->norm, device));
     TRY(linear_create(&ops->linear, device, model->linear));

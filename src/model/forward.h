@@ -14,7 +14,8 @@ typedef struct forward forward;
 HADAL_CHECKED hadal_status forward_create(forward **created, hadal_model *model, const settings *s);
 void forward_free(forward *freed);
 
-/* Says that `ahead` tokens will follow in steps of settings->chunk, so that what pays only for long prompts is chosen. */
+/* Says that `ahead` tokens will follow in steps of settings->chunk, so that what pays only for long prompts is
+ * chosen. */
 HADAL_CHECKED hadal_status forward_expect(forward *f, size_t ahead);
 
 /* Takes tokens[count] (1 to settings->chunk, each below vocab_size), the first at `position`, through all layers.

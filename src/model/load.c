@@ -193,7 +193,11 @@ hadal_status hadal_model_load(hadal_model **model, hadal_device *device, const c
     made->config = files.config;
     made->linear = options ? options->linear : HADAL_LINEAR_AUTO;
     model_describe(&made->info, &files.config, &files.view);
-    upload up = {.model = made, .options = options ? options : &defaults, .total = checkpoint_file_bytes(files.weights)};
+    upload up = {
+        .model = made,
+        .options = options ? options : &defaults,
+        .total = checkpoint_file_bytes(files.weights),
+    };
     device_set_phase(device, "load");
     TRY_OR(done, load_weights(&up, &files));
     *model = made;
@@ -216,8 +220,10 @@ static void free_layer(layer_weights *layer)
     buffer *const vectors[] = {layer->input_layernorm, layer->post_attention_layernorm, layer->q_a_layernorm,
                                layer->kv_a_layernorm, layer->indexer_k_norm_weight, layer->indexer_k_norm_bias,
                                layer->router_bias};
-    matrix *const matrices[] = {&layer->q_a_proj, &layer->q_b_proj, &layer->kv_a_proj, &layer->kv_b_proj, &layer->o_proj,
-                                &layer->indexer_wq_b, &layer->indexer_wk, &layer->indexer_weights_proj, &layer->router};
+    matrix *const matrices[] = {
+        &layer->q_a_proj,     &layer->q_b_proj,   &layer->kv_a_proj,            &layer->kv_b_proj, &layer->o_proj,
+        &layer->indexer_wq_b, &layer->indexer_wk, &layer->indexer_weights_proj, &layer->router,
+    };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         buffer_free(vectors[i]);
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)

@@ -184,7 +184,8 @@ static hadal_status plan_weights(hadal_plan *plan, class_bytes bytes, model_conf
     bool directory = file_check_directory(path) == HADAL_OK;
     if (!directory || !checkpoint_is_present(path)) {
         char *config_path;
-        TRY(directory ? file_join(&config_path, path, "config.json") : memory_copy_text(&config_path, path, strlen(path)));
+        TRY(directory ? file_join(&config_path, path, "config.json")
+                      : memory_copy_text(&config_path, path, strlen(path)));
         hadal_status status = config_load(config, config_path);
         free(config_path);
         TRY(status);

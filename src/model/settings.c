@@ -61,7 +61,11 @@ hadal_status settings_resolve(settings *s, const model_config *config, const had
     static const hadal_session_options defaults = {0};
     if (!options)
         options = &defaults;
-    *s = (settings){.attention = options->attention, .kv_cache = options->kv_cache, .index_cache = options->index_cache};
+    *s = (settings){
+        .attention = options->attention,
+        .kv_cache = options->kv_cache,
+        .index_cache = options->index_cache,
+    };
     TRY(resolve_sizes(s, config, options));
     if (options->chunk) {
         set_chunk(s, config, options->chunk);
@@ -100,7 +104,8 @@ static void add_attention(need_list *list, const settings *s, const model_config
     ADD_ROWS(list, MEMORY_ACTIVATIONS, values, t, heads * c->v_head_dim);
     const attend_dims dims = {.heads = c->num_attention_heads, .latent = c->kv_lora_rank, .rope = c->qk_rope_head_dim,
                               .cache = s->kv_cache};
-    add(list, MEMORY_ATTENTION_PARTIALS, offsetof(activations, partials), attend_scratch_bytes(&dims, t, s->context), 1);
+    add(list, MEMORY_ATTENTION_PARTIALS, offsetof(activations, partials),
+        attend_scratch_bytes(&dims, t, s->context), 1);
 }
 
 static void add_indexer(need_list *list, const settings *s, const model_config *c)
@@ -120,7 +125,8 @@ static void add_indexer(need_list *list, const settings *s, const model_config *
 static void add_experts(need_list *list, const settings *s, const model_config *c)
 {
     size_t t = s->chunk, slots = t * c->num_experts_per_tok;
-    size_t dense = t * pad(c->intermediate_size), shared = t * pad((size_t)c->n_shared_experts * c->moe_intermediate_size);
+    size_t dense = t * pad(c->intermediate_size);
+    size_t shared = t * pad((size_t)c->n_shared_experts * c->moe_intermediate_size);
     size_t widest = max_size(max_size(dense, shared), slots * pad(c->moe_intermediate_size));
     ADD_ROWS(list, MEMORY_ACTIVATIONS, gate, 1, widest);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, up, 1, widest);

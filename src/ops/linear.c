@@ -34,7 +34,8 @@ static linear_tile choose_tile(const device_shape *shape, bool several)
     return (linear_tile){1, shape->cpu ? 4 : 1, items};
 }
 
-static hadal_status get_kernel(kernel **found, linear_op *op, const char *family, const char *name, dtype type, bool several)
+static hadal_status get_kernel(kernel **found, linear_op *op, const char *family, const char *name, dtype type,
+                               bool several)
 {
     if (*found)
         return HADAL_OK;
@@ -72,10 +73,10 @@ static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t
         shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
         TRY(LAUNCH(*plain, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
                    arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
-                   arg_int((int64_t)in_row), arg_int((int64_t)weight->stride), arg_int((int64_t)round_up(weight->rows, ROW_UNIT)),
-                   arg_int((int64_t)slab->first), arg_int((int64_t)slab->count), arg_int((int64_t)weight->stride),
-                   arg_int(weight->block_rows), arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
-                   arg_int(accumulate)));
+                   arg_int((int64_t)in_row), arg_int((int64_t)weight->stride),
+                   arg_int((int64_t)round_up(weight->rows, ROW_UNIT)), arg_int((int64_t)slab->first),
+                   arg_int((int64_t)slab->count), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
+                   arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns), arg_int(accumulate)));
     }
     return HADAL_OK;
 }
@@ -138,8 +139,8 @@ static hadal_status measure(double *seconds, linear_op *op, hadal_linear choice,
     return HADAL_OK;
 }
 
-hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens, size_t ahead,
-                           uint64_t parameters)
+hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                           size_t ahead, uint64_t parameters)
 {
     enum { LARGE_STEP = 64 };
     double own, clblast;
@@ -154,13 +155,15 @@ hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const m
     return HADAL_OK;
 }
 
-hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens, bool accumulate)
+hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                        bool accumulate)
 {
     return op->choice == HADAL_LINEAR_CLBLAST && tokens > 1 ? run_clblast(op, out, in, weight, tokens, accumulate)
                                                             : run_own(op, out, in, 0, weight, tokens, accumulate);
 }
 
-hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight, size_t tokens)
+hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
+                             size_t tokens)
 {
     return run_own(op, out, in, in_row, weight, tokens, false);
 }
@@ -209,9 +212,10 @@ hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const 
                    arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
                    arg_int((int64_t)heads), arg_int((int64_t)slab->first),
                    arg_int((int64_t)round_up(heads * head_width, ROW_UNIT)), arg_int((int64_t)head_width),
-                   arg_int((int64_t)nope), arg_int((int64_t)row_width), arg_float(factor), arg_int((int64_t)weight->rows),
-                   arg_int((int64_t)weight->stride), arg_int(weight->block_rows), arg_int(weight->block_columns),
-                   arg_int((int64_t)weight->scale_columns), arg_int((int64_t)weight->scale_rows)));
+                   arg_int((int64_t)nope), arg_int((int64_t)row_width), arg_float(factor),
+                   arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
+                   arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                   arg_int((int64_t)weight->scale_rows)));
     }
     return HADAL_OK;
 }
@@ -263,11 +267,11 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
                   arg_int((int64_t)weight->scale_rows));
 }
 
-hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight, const linear_slots *slots,
-                            size_t slots_per_input)
+hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                            const linear_slots *slots, size_t slots_per_input)
 {
     for (size_t i = 0; i < weight->slab_count; i++)
-        TRY((linear_wants_lists(slots) ? experts_by_list : experts_by_slot)(op, out, in, weight, &weight->slabs[i], slots,
-                                                                           slots_per_input));
+        TRY((linear_wants_lists(slots) ? experts_by_list : experts_by_slot)(op, out, in, weight, &weight->slabs[i],
+                                                                            slots, slots_per_input));
     return HADAL_OK;
 }

@@ -9,8 +9,8 @@
 
 #include "ops/matrix.h"
 
-/* Seconds of own work that must lie ahead before CLBlast is tried: it compiles at its first call, 7 s on PoCL and 1.4 s on
- * an H200, and then has to earn that back. */
+/* Seconds of own work that must lie ahead before CLBlast is tried: it compiles at its first call, 7 s on PoCL and 1.4 s
+ * on an H200, and then has to earn that back. */
 enum { LINEAR_WORTHWHILE_SECONDS = 60 };
 
 enum { LINEAR_TILES = 2 }; /* for one token, for several */
@@ -34,8 +34,8 @@ void linear_free(linear_op *op);
 /* For AUTO, before `ahead` tokens are fed in steps of `tokens`: times the own kernels on one weight (in: [tokens,
  * columns], out: [tokens, rows], overwritten) and, if `parameters` such weights times `ahead` tokens would take
  * LINEAR_WORTHWHILE_SECONDS or more, CLBlast too; the faster one is used from then on. Does nothing once chosen. */
-HADAL_CHECKED hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
-                                         size_t ahead, uint64_t parameters);
+HADAL_CHECKED hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                         size_t tokens, size_t ahead, uint64_t parameters);
 
 /* out[tokens, rows] (+)= in[tokens, columns] W^T. */
 HADAL_CHECKED hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
@@ -47,13 +47,14 @@ HADAL_CHECKED hadal_status linear_run_from(linear_op *op, buffer *out, const buf
 
 /* out[token, head * width + j] = in[token, head, :] . weight[head][row_offset + j, :], j < width. in: [tokens, heads,
  * weight stride]; weight: a stack of one matrix a head. */
-HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
-                                        size_t row_offset, size_t width);
+HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                        size_t tokens, size_t row_offset, size_t width);
 
 /* query[token, head, 0 .. weight stride - 1] = factor * q[token, head, 0 .. nope - 1] weight[head][0 .. nope - 1, :].
  * q: [tokens, heads * head_width]; query: [tokens, heads, row_width]. */
-HADAL_CHECKED hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight, size_t tokens,
-                                         size_t head_width, size_t nope, size_t row_width, double factor);
+HADAL_CHECKED hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight,
+                                         size_t tokens, size_t head_width, size_t nope, size_t row_width,
+                                         double factor);
 
 /* The (token, choice) slots of a step, grouped by expert (see ops/dispatch.h). */
 typedef struct linear_slots {

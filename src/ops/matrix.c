@@ -24,7 +24,8 @@ matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count
     return part;
 }
 
-/* The kernels take one scale for each VECTOR load, and count the blocks of each matrix of a stack from its first row. */
+/* The kernels take one scale for each VECTOR load, and count the blocks of each matrix of a stack from its first
+ * row. */
 static bool keeps_to_blocks(const matrix_source *sources, size_t experts)
 {
     if (sources->block_columns % ROW_UNIT != 0)
@@ -89,7 +90,8 @@ static void dequantise_row(float *out, const matrix_source *source, size_t row)
     dtype_decode(out, values + row * source->columns, source->columns, DTYPE_F8_E4M3);
     for (size_t block = 0; block < scale_columns; block++) {
         float scale;
-        memcpy(&scale, scales + ((row + source->row_offset) / source->block_rows * scale_columns + block) * sizeof scale,
+        memcpy(&scale,
+               scales + ((row + source->row_offset) / source->block_rows * scale_columns + block) * sizeof scale,
                sizeof scale);
         size_t end = min_size((block + 1) * source->block_columns, source->columns);
         for (size_t i = block * source->block_columns; i < end; i++)
@@ -153,9 +155,10 @@ static hadal_status items_per_slab(size_t *items, const matrix *made, hadal_devi
     size_t unit = made->stacked ? 1 : made->type == DTYPE_F8_E4M3 ? made->block_rows : 1;
     size_t unit_bytes = row_bytes * (made->stacked ? made->rows : unit);
     if (unit_bytes > most)
-        return failure(HADAL_ERROR_DEVICE_MEMORY, "%zu bytes of weights that belong together are more than the %llu bytes that "
-                       "%s allows in one buffer; choose another device", unit_bytes, (unsigned long long)most,
-                       hadal_device_describe(device)->name);
+        return failure(HADAL_ERROR_DEVICE_MEMORY,
+                       "%zu bytes of weights that belong together are more than the %llu bytes that %s "
+                       "allows in one buffer; choose another device",
+                       unit_bytes, (unsigned long long)most, hadal_device_describe(device)->name);
     *items = (size_t)(most / unit_bytes) * unit;
     return HADAL_OK;
 }

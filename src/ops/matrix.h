@@ -21,9 +21,8 @@ typedef struct matrix_source {
     uint32_t row_offset;                /* of the first row in its block of scales; 0 but for matrix_rows */
 } matrix_source;
 
-/* Rows first .. first + count - 1 of a source as a source of its own, as one of a stack. Where
- * they do not begin at a whole block of scales, scales keep to the block in which they begin and row_offset says how far
- * into it. */
+/* Rows first .. first + count - 1 of a source as a source of its own, as one of a stack. Where they do not begin at a
+ * whole block of scales, scales keep to the block in which they begin and row_offset says how far into it. */
 matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count);
 
 /* Part of a matrix in buffers of its own: items first .. first + count - 1, where an item is a row of a single matrix,
@@ -38,15 +37,16 @@ typedef struct matrix {
     dtype type;
     bool stacked;                 /* a stack, be it of one */
     size_t experts;
-    size_t rows, columns, stride; /* of one expert; stride: elements between rows, a multiple of ROW_UNIT, zero padded */
+    size_t rows, columns, stride; /* of one expert; elements between rows, zero padded to a multiple of ROW_UNIT */
     uint32_t block_rows, block_columns;
     size_t scale_rows, scale_columns; /* blocks of one expert */
     size_t slab_count;
     matrix_slab *slabs;
 } matrix;
 
-/* Allocates and uploads one matrix, in slabs of rows. Blocks of scales to which the kernels cannot keep (of a width that
- * is no multiple of ROW_UNIT, or cut by a stack's matrices) are resolved here: the values are then stored as F32. */
+/* Allocates and uploads one matrix, in slabs of rows. Blocks of scales to which the kernels cannot keep (of a width
+ * that is no multiple of ROW_UNIT, or cut by a stack's matrices) are resolved here: the values are then stored as
+ * F32. */
 HADAL_CHECKED hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use,
                                          const matrix_source *source);
 
@@ -55,7 +55,8 @@ HADAL_CHECKED hadal_status matrix_create_stack(matrix *created, hadal_device *de
                                                const matrix_source *sources, size_t experts);
 void matrix_free(matrix *freed);
 
-/* Device bytes that matrix_create or matrix_create_stack would allocate for them. Values and scales are not looked at. */
+/* Device bytes that matrix_create or matrix_create_stack would allocate for them. Values and scales are not
+ * looked at. */
 size_t matrix_source_bytes(const matrix_source *sources, size_t experts);
 
 /* Device bytes of `rows` rows of a matrix with the scales of their blocks. */

@@ -11,8 +11,8 @@ hadal_status norm_create(norm_op *op, hadal_device *device)
     return kernel_get(&op->rms, device, "norm", "rms_norm", "");
 }
 
-hadal_status norm_rms(const norm_op *op, buffer *out, const buffer *in, const buffer *weight, size_t rows, size_t columns,
-                      double epsilon)
+hadal_status norm_rms(const norm_op *op, buffer *out, const buffer *in, const buffer *weight, size_t rows,
+                      size_t columns, double epsilon)
 {
     size_t stride = round_up(columns, ROW_UNIT);
     launch_shape shape = {

@@ -27,7 +27,8 @@ hadal_status hadal_session_create(hadal_session **session, hadal_model *model, c
     TRY(memory_allocate(&made, 1, sizeof *made));
     made->model = model;
     TRY_OR(failed, settings_resolve(&made->settings, &model->config, options, hadal_device_describe(model->device)));
-    TRY_OR(failed, memory_allocate(&made->logits, made->settings.logit_rows * model->config.vocab_size, sizeof *made->logits));
+    TRY_OR(failed, memory_allocate(&made->logits, made->settings.logit_rows * model->config.vocab_size,
+                                   sizeof *made->logits));
     TRY_OR(failed, forward_create(&made->forward, model, &made->settings));
     made->last = made->logits;
     *session = made;
@@ -52,11 +53,13 @@ static hadal_status check_tokens(const hadal_session *session, const int32_t *to
     if (!count)
         return failure(HADAL_ERROR_ARGUMENT, "no tokens were given; expected at least one");
     if (count > session->settings.context - session->length)
-        return failure(HADAL_ERROR_ARGUMENT, "%zu tokens do not fit: the context of %zu tokens holds %zu already; use a longer "
-                       "context", count, session->settings.context, session->length);
+        return failure(HADAL_ERROR_ARGUMENT,
+                       "%zu tokens do not fit: the context of %zu tokens holds %zu already; "
+                       "use a longer context", count, session->settings.context, session->length);
     for (size_t i = 0; i < count; i++)
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= vocabulary)
-            return failure(HADAL_ERROR_DATA, "token %zu is %d; expected an id from 0 to %u", i, (int)tokens[i], vocabulary - 1);
+            return failure(HADAL_ERROR_DATA, "token %zu is %d; expected an id from 0 to %u", i, (int)tokens[i],
+                           vocabulary - 1);
     return HADAL_OK;
 }
 

@@ -51,7 +51,8 @@ static void what_is_no_file_is_named(void **state)
 {
     byte_array content;
     mapped_file file;
-    CHECK_FAILS(HADAL_ERROR_INPUT, "gone: cannot be opened: No such file", file_read(&content, path_in(*state, "gone"), 9));
+    CHECK_FAILS(HADAL_ERROR_INPUT, "gone: cannot be opened: No such file",
+                file_read(&content, path_in(*state, "gone"), 9));
     CHECK_FAILS(HADAL_ERROR_INPUT, "gone: cannot be opened: No such file", file_map(&file, path_in(*state, "gone")));
     CHECK_FAILS(HADAL_ERROR_INPUT, "is a directory, expected a file", file_read(&content, *state, 9));
     CHECK_FAILS(HADAL_ERROR_INPUT, "is a directory, expected a file", file_map(&file, *state));

@@ -15,7 +15,8 @@ static void sizes_that_overflow_are_refused(void **state)
     assert_null(block);
     int *values = NULL;
     size_t capacity = 0;
-    CHECK_FAILS(HADAL_ERROR_HOST_MEMORY, "out of memory", memory_grow(&values, &capacity, SIZE_MAX / 2, sizeof *values));
+    CHECK_FAILS(HADAL_ERROR_HOST_MEMORY, "out of memory",
+                memory_grow(&values, &capacity, SIZE_MAX / 2, sizeof *values));
     assert_null(values);
 }
 

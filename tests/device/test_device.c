@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Devices are found and chosen, buffers keep to their sizes, kernels are built once, cached on disk, and fail loudly. */
+/* Devices are found and chosen, buffers keep to their sizes, kernels are built once, cached on disk, fail loudly. */
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -130,7 +130,8 @@ static void devices_are_listed_and_chosen(void **state)
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(list[i].index, i);
-        assert_true(list[i].name[0] && list[i].memory_bytes && list[i].largest_allocation_bytes && list[i].compute_units);
+        assert_true(list[i].name[0] && list[i].memory_bytes && list[i].largest_allocation_bytes &&
+                    list[i].compute_units);
         if (!list[i].usable)
             continue;
         snprintf(selector, sizeof selector, "%zu", i);
@@ -145,7 +146,8 @@ static void devices_are_listed_and_chosen(void **state)
         CHECK_OK(hadal_device_open(&device, &by_name));
         hadal_device_close(device);
     }
-    CHECK_FAILS(HADAL_ERROR_NO_DEVICE, "no OpenCL device matches 'no such device'", hadal_device_open(&device, &unknown));
+    CHECK_FAILS(HADAL_ERROR_NO_DEVICE, "no OpenCL device matches 'no such device'",
+                hadal_device_open(&device, &unknown));
     assert_null(device);
     CHECK_FAILS(HADAL_ERROR_NO_DEVICE, "4711", hadal_device_open(&device, &beyond));
     hadal_device_list_free(list);

@@ -488,7 +488,8 @@ static void the_rope_amplitude_is_the_ratio_of_the_mscales(void **state)
     check_close(config_rope_amplitude(&config), 1.3688879454113936);
     CHECK_OK(load_released_with(&config, *state, "{\"rope_scaling\":{\"mscale\":0.707,\"mscale_all_dim\":0}}"));
     check_close(config_rope_amplitude(&config), 1.3688879454113936);
-    CHECK_OK(load_released_with(&config, *state, "{\"rope_scaling\":{\"mscale\":\"<absent>\",\"mscale_all_dim\":0.707}}"));
+    CHECK_OK(
+        load_released_with(&config, *state, "{\"rope_scaling\":{\"mscale\":\"<absent>\",\"mscale_all_dim\":0.707}}"));
     check_close(config_rope_amplitude(&config), 1.3688879454113936);
     CHECK_OK(load_released_with(&config, *state, "{\"rope_scaling\":{\"attention_factor\":1.25}}"));
     check_close(config_rope_amplitude(&config), 1.25);

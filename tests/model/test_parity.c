@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* The whole model against transformers' deepseek_v32: each case of tests/model/data, with float32 caches. A near tie may
- * flip a selection, so a few rows may differ; see tests/model/data/README.md. */
+/* The whole model against transformers' deepseek_v32: each case of tests/model/data, with float32 caches. A near tie
+ * may flip a selection, so a few rows may differ; see tests/model/data/README.md. */
 
 #include "tests/npy.h"
 #include "tests/ops/device.h"

@@ -74,7 +74,8 @@ static void check_decoding(dtype type, size_t count)
     kernel *decode;
     CHECK_OK(kernel_get(&decode, test_device(), "codes", "decode", matrix_option(type)));
     buffer *stored = test_buffer(codes, count * bytes);
-    buffer *vectors = test_poisoned_buffer(count * sizeof(float)), *singles = test_poisoned_buffer(count * sizeof(float));
+    buffer *vectors = test_poisoned_buffer(count * sizeof(float));
+    buffer *singles = test_poisoned_buffer(count * sizeof(float));
     const launch_shape shape = {.groups = {count / device_shape_of(test_device())->vector}};
     CHECK_OK(LAUNCH(decode, shape, arg_buffer(vectors), arg_buffer(singles), arg_buffer(stored)));
     float *from_vectors = test_read(vectors), *from_singles = test_read(singles);

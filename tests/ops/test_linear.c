@@ -50,7 +50,8 @@ static host_matrix make_matrix(dtype type, size_t experts, size_t rows, size_t c
             dtype_decode(row_values, values + r * columns * dtype_bytes(type), columns, type);
             for (size_t c = 0; c < columns; c++)
                 made.values[(e * rows + r) * columns + c] =
-                    row_values[c] * (double)(type == DTYPE_F8_E4M3 ? scales[r / block_rows * scale_columns + c / block_columns] : 1);
+                    row_values[c] *
+                    (double)(type == DTYPE_F8_E4M3 ? scales[r / block_rows * scale_columns + c / block_columns] : 1);
         }
         free(row_values);
         made.sources[e] = (matrix_source){type, values, scales, rows, columns, block_rows, block_columns, 0};
@@ -74,8 +75,9 @@ typedef struct shape_case {
 } shape_case;
 
 static const shape_case shapes[] = {
-    {1, 1, 1, 128, 128},    {1, 50, 22, 128, 128},  {3, 17, 33, 128, 128},   {4, 64, 64, 64, 32},      {5, 130, 200, 128, 128},
-    {9, 129, 257, 128, 128}, {2, 31, 100, 16, 16},  {7, 40, 40, 24, 20},     {64, 100, 129, 128, 128},
+    {1, 1, 1, 128, 128},  {1, 50, 22, 128, 128},   {3, 17, 33, 128, 128},
+    {4, 64, 64, 64, 32},  {5, 130, 200, 128, 128}, {9, 129, 257, 128, 128},
+    {2, 31, 100, 16, 16}, {7, 40, 40, 24, 20},     {64, 100, 129, 128, 128},
 };
 
 static void check_linear(dtype type, const shape_case *c, hadal_linear choice, bool accumulate)
@@ -126,7 +128,8 @@ static void linear_agrees_for_every_dtype_and_shape(void **state)
             check_linear(type, &shapes[i], HADAL_LINEAR_OWN, i % 2 == 1);
 }
 
-/* Rows and columns that are no multiples of the block: the last blocks hold what is left. 576 rows: kv_a_proj_with_mqa. */
+/* Rows and columns that are no multiples of the block: the last blocks hold what is left. 576 rows:
+ * kv_a_proj_with_mqa. */
 static void fp8_blocks_are_cut_off_at_the_edges(void **state)
 {
     (void)state;
@@ -198,7 +201,8 @@ static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, si
             for (size_t c = 0; c < latent; c++)
                 for (size_t n = 0; n < nope; n++)
                     expected_query[(t * heads + h) * row_width + c] +=
-                        0.25 * (double)q[t * q_stride + h * head_width + n] * weight.values[(h * rows + n) * latent + c];
+                        0.25 * (double)q[t * q_stride + h * head_width + n] *
+                        weight.values[(h * rows + n) * latent + c];
     buffer *q_buffer = test_buffer(q, tokens * q_stride * sizeof *q);
     buffer *query = test_buffer(NULL, tokens * heads * row_width * sizeof *q);
     CHECK_OK(linear_absorb(&op, query, q_buffer, &device_weight, tokens, head_width, nope, row_width, 0.25));
@@ -276,7 +280,7 @@ static void check_experts(dtype type, size_t tokens, size_t choices, size_t expe
             *lists = calloc(count, sizeof *lists), filled = 0;
     double *expected = calloc(count * out_stride, sizeof *expected);
     for (size_t s = 0; s < count; s++) {
-        ids[s] = (int32_t)((s % choices + (test_random(&random) % 2) * (s / choices)) % (experts - 1)); /* the last gets none */
+        ids[s] = (int32_t)((s % choices + (test_random(&random) % 2) * (s / choices)) % (experts - 1));
         for (size_t r = 0; r < rows; r++)
             expected[s * out_stride + r] =
                 reference_dot(in + s / choices * in_stride, weight.values + ((size_t)ids[s] * rows + r) * columns,

@@ -47,7 +47,11 @@ seen 'a missing program is seen' traps tests/TRAPS.md 'tests/TRAPS.md:1: there i
 EOT
 
 # A test that is defined but not in the list; beside it one that is.
-printf 'static void kept(void **state)\nstatic void gone(void **state)\n    cmocka_unit_test(kept),\n' >"$work/test_one.c"
+cat >"$work/test_one.c" <<'EOT'
+static void kept(void **state)
+static void gone(void **state)
+    cmocka_unit_test(kept),
+EOT
 seen 'a test that is not run is seen' traps tests/TRAPS.md 'tests/TRAPS.md:1: ../test_one.c runs no test gone' <<'EOT'
 | ties | `../test_one: kept`, `../test_one: gone` | |
 EOT

@@ -96,7 +96,8 @@ static void what_would_change_the_result_is_refused_by_name(void **state)
         {"post_processor", "null", NULL},
         {"post_processor", "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"}]}", NULL},
         {"post_processor.type", "\"BertProcessing\"", "post_processor.type is \"BertProcessing\""},
-        {"post_processor", "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"X\"}]}", "post_processor.processors[0].type"},
+        {"post_processor", "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"X\"}]}",
+         "post_processor.processors[0].type"},
         {"post_processor.single", "[{\"Sequence\":{}},{\"SpecialToken\":{\"id\":\"x\"}}]", "post_processor.single is"},
         {"post_processor.single", "[]", "post_processor.single is []"},
         {"post_processor.single", "[{\"SpecialToken\":{}},{\"Sequence\":{}}]", "post_processor.single is"},
@@ -179,7 +180,9 @@ static void missing_and_broken_files_are_told(void **state)
     write_text(*state, "tokenizer.json", "{}");
     CHECK_FAILS(HADAL_ERROR_INPUT, "tokenizer_config.json: cannot be opened", hadal_tokenizer_load(&loaded, *state));
     write_text(*state, "tokenizer_config.json", "{}");
-    static const char *const texts[] = {"", "{", "[]", "{\"a\":1,\"a\":2}", "\xff", "{\"model\":{\"type\":\"BPE\"}", "null"};
+    static const char *const texts[] = {
+        "", "{", "[]", "{\"a\":1,\"a\":2}", "\xff", "{\"model\":{\"type\":\"BPE\"}", "null",
+    };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         write_text(*state, "tokenizer.json", texts[i]);
         CHECK_FAILS(HADAL_ERROR_DATA, "tokenizer.json", hadal_tokenizer_load(&loaded, *state));
@@ -306,7 +309,8 @@ static void merges_are_read_in_both_forms(void **state)
     json_array_foreach(cases, index, one) {
         const json_t *text = json_object_get(one, "text");
         hadal_tokens tokens = {0};
-        CHECK_OK(hadal_tokenize(loaded, &tokens, json_string_value(text), json_string_length(text), HADAL_TEXT_SPECIAL));
+        CHECK_OK(hadal_tokenize(loaded, &tokens, json_string_value(text), json_string_length(text),
+                                HADAL_TEXT_SPECIAL));
         cases_check_ids(json_object_get(one, "ids"), tokens.ids, tokens.count, text);
         hadal_tokens_free(&tokens);
     }
@@ -317,7 +321,8 @@ static void merges_are_read_in_both_forms(void **state)
 /* Bytes changed at random: an answer or one line of complaint, never a crash. */
 static void damaged_files_never_crash(void **state)
 {
-    json_t *config = cases_load("tests/text/data/tokenizer_config.json"), *root = cases_load("tests/text/data/tokenizer.json");
+    json_t *config = cases_load("tests/text/data/tokenizer_config.json");
+    json_t *root = cases_load("tests/text/data/tokenizer.json");
     assert_int_equal(json_dump_file(config, path_in(*state, "tokenizer_config.json"), 0), 0);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
