@@ -24,7 +24,8 @@ HADAL_CHECKED hadal_status index_scores_create(index_scores_op *op, hadal_device
  * 0..keys-1, from index_key; positions int32, of all tokens. stride: a multiple of ROW_UNIT, at least keys; columns
  * from keys on may be overwritten. keys: the largest position among these rows + 1 is enough for top_k. */
 HADAL_CHECKED hadal_status index_scores(const index_scores_op *op, buffer *scores, size_t stride,
-                                        const buffer *quantised, const buffer *head_weights, const buffer *cache, const buffer *scales,
-                                        const buffer *positions, size_t first_row, size_t rows, size_t keys);
+                                        const buffer *quantised, const buffer *head_weights, const buffer *cache,
+                                        const buffer *scales, const buffer *positions, size_t first_row, size_t rows,
+                                        size_t keys);
 
 #endif

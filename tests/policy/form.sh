@@ -15,8 +15,13 @@ code_files() {
 
 # A function's body stands between a brace that opens a line and one that ends it; in shell after "NAME() {".
 lengths() {
-    code_files | on_files awk '
+    code_files | LC_ALL=C on_files awk '
         FNR == 1 { start = 0 }
+        {
+            line = $0
+            gsub(/[\200-\277]/, "", line) # all but the first byte of a character of UTF-8
+        }
+        length(line) > 120 { print FILENAME ":" FNR ": more than 120 columns" }
         FNR == 801 { print FILENAME ": more than 800 lines" }
         /^\{/ || /^[a-z_]+\(\) \{$/ { start = FNR }
         /^\}/ {
@@ -65,6 +70,8 @@ kept 'every file says its licence' untagged
 { echo 'int main(void)'; echo '{'; yes '    ;' | head -n 79; echo '}'; } |
     seen 'a function of just that length is none' lengths src/a.c ''
 yes '' | head -n 801 | seen 'a long file is seen' lengths cl/a.clh 'cl/a.clh: more than 800 lines'
+printf '%121s\n' x | seen 'a long line is seen' lengths tests/a/b.sh 'tests/a/b.sh:1: more than 120 columns'
+printf '%120s\n' é | seen 'a character is one column' lengths tests/a/b.sh ''
 printf '\tx\n' | seen 'a tab is seen' white_space src/a.h 'src/a.h:1: a tab'
 printf '/* SPDX-License-Identifier: MIT */\n' | seen 'a missing tag is seen' untagged src/a.h \
     'src/a.h: no SPDX-FileCopyrightText: The hadal authors'
