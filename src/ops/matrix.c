@@ -14,13 +14,15 @@ enum { STAGING_BYTES = 8 << 20 };
 matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count)
 {
     matrix_source part = *whole;
-    part.values = (const char *)whole->values + first * whole->columns * dtype_bytes(whole->type);
     part.rows = count;
-    if (whole->type == DTYPE_F8_E4M3) {
-        size_t scale_row_bytes = divide_up(whole->columns, whole->block_columns) * sizeof(float);
+    if (whole->values) /* a plan has dimensions alone */
+        part.values = (const char *)whole->values + first * whole->columns * dtype_bytes(whole->type);
+    if (whole->type != DTYPE_F8_E4M3)
+        return part;
+    size_t scale_row_bytes = divide_up(whole->columns, whole->block_columns) * sizeof(float);
+    if (whole->scales)
         part.scales = (const char *)whole->scales + first / whole->block_rows * scale_row_bytes;
-        part.row_offset = (uint32_t)(first % whole->block_rows);
-    }
+    part.row_offset = (uint32_t)(first % whole->block_rows);
     return part;
 }
 
