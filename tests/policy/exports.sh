@@ -23,6 +23,7 @@ declared "$top_srcdir/include/hadal.h" >"$work/declared"
 exported "$library" >"$work/exported"
 check 'the header declares functions' test -s "$work/declared"
 check_equal 'nothing is exported that the header does not declare' "$(comm -13 "$work/declared" "$work/exported")" ''
+check_equal 'all that the header declares is exported' "$(comm -23 "$work/declared" "$work/exported")" ''
 
 cat >"$work/leak.c" <<'EOT'
 int leaked(void);
