@@ -238,6 +238,7 @@ HADAL_API void hadal_session_truncate(hadal_session *session, size_t length);
 
 typedef struct hadal_sampler hadal_sampler;
 
+/* Steps, in this order, as llama.cpp's: repeat penalty, top-k, top-p, min-p, temperature, draw. */
 typedef struct hadal_sampler_options {
     float temperature;    /* 0: always the most likely token, lowest id among equals */
     float top_p;          /* 1: off */
@@ -291,7 +292,8 @@ HADAL_API HADAL_CHECKED hadal_status hadal_tokenize(const hadal_tokenizer *token
                                                    const char *text, size_t length, unsigned flags);
 
 /* Text of tokens; *text is NUL-terminated, *length without it; freed with free(). Bytes that form no whole
- * UTF-8 character become U+FFFD. An id out of range is HADAL_ERROR_DATA. */
+ * UTF-8 character become U+FFFD. Special tokens are left out unless flags has HADAL_TEXT_SPECIAL; added tokens that
+ * are not special, such as <think>, are written. An id out of range is HADAL_ERROR_DATA. */
 HADAL_API HADAL_CHECKED hadal_status hadal_detokenize(const hadal_tokenizer *tokenizer, char **text, size_t *length,
                                                      const int32_t *ids, size_t count, unsigned flags);
 
