@@ -44,7 +44,7 @@ tagged_files() {
     for pattern in '*.sh' '*.py' '*.mk' '*.md' '*.map' '*.[1357]'; do
         files_named "$pattern" src cl tests tools man docs bench weights
     done
-    for file in .ci/run .clang-format .editorconfig .gitattributes .gitignore build-aux/count-tests.awk \
+    for file in .ci/run .clang-format .editorconfig .gitignore build-aux/count-tests.awk \
                 build-aux/setup.sh check configure.ac libhadal.pc.in Makefile.am start \
                 ARCHITECTURE.md CONTRIBUTING.md NEWS README.md; do
         if [ -s "$file" ]; then
