@@ -53,7 +53,8 @@ else
 fi
 
 # A kernel that cl/local.mk forgets works in the build tree alone.
-for name in bin/hadal share/hadal/model/model.safetensors $(cd "$top_srcdir/cl" && ls -- *.cl *.clh | sed 's,^,share/hadal/cl/,'); do
+kernels=$(cd "$top_srcdir/cl" && ls -- *.cl *.clh | sed 's,^,share/hadal/cl/,')
+for name in bin/hadal share/hadal/model/model.safetensors $kernels; do
     check "$name is installed" [ -n "$(find "$root" -path "*/$name")" ]
 done
 check 'the installed program runs' env LD_LIBRARY_PATH="$libraries" "$(find "$root" -path '*/bin/hadal')" --version
