@@ -6,6 +6,7 @@ kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/absorb.cl \
 	cl/attend.cl \
+	cl/copy.clh \
 	cl/dispatch.cl \
 	cl/dtype.clh \
 	cl/embed.cl \
@@ -16,11 +17,14 @@ dist_kernels_DATA = \
 	cl/lane.clh \
 	cl/latent.cl \
 	cl/linear.cl \
+	cl/matmul.cl \
 	cl/moe_combine.cl \
 	cl/norm.cl \
 	cl/rope.cl \
 	cl/rope.clh \
 	cl/route.cl \
 	cl/swiglu.cl \
+	cl/tile.clh \
+	cl/tile_wgmma.clh \
 	cl/top_k.cl \
 	cl/vector.clh

@@ -71,6 +71,10 @@ typedef enum hadal_device_kind {
     HADAL_DEVICE_ACCELERATOR
 } hadal_device_kind;
 
+/* How products of matrices are computed. FAST: on the device's matrix units where hadal knows them, operands rounded to
+ * 16 bits (index scores stay exact integers), sums in float32. EXACT: everything in float32. */
+typedef enum hadal_precision { HADAL_PRECISION_FAST, HADAL_PRECISION_EXACT } hadal_precision;
+
 /* What a device is and what it can do. Code paths follow from these fields, never from a name. */
 typedef struct hadal_device_info {
     size_t index;          /* position in hadal_device_list, what --device takes */
@@ -95,7 +99,10 @@ typedef struct hadal_device_info {
     bool command_buffer;               /* cl_khr_command_buffer */
     bool integer_dot;                  /* cl_khr_integer_dot_product */
     const char *lane_path;             /* how lanes exchange values: "single", "local", "subgroup", "ptx" */
-    const char *matrix_unit;           /* what matrix instruction it reports: "none", "nvidia mma", "intel dpas" */
+    uint32_t compute_capability;       /* NVIDIA: 10 * major + minor, 0 elsewhere */
+    const char *matrix_unit;           /* what matrix instruction it reports: "none", "nvidia mma", "nvidia wgmma",
+                                        * "intel dpas" */
+    hadal_precision precision;         /* of an open device: FAST if its matrix units are used */
 } hadal_device_info;
 
 /* All devices of all platforms, in platform order. *list is freed with hadal_device_list_free. No device is
@@ -106,6 +113,7 @@ HADAL_API void hadal_device_list_free(hadal_device_info *list);
 typedef struct hadal_device_options {
     const char *selector;   /* an index, or part of a device's or platform's name, ignoring case; NULL: the GPU with
                              * most memory, else any device */
+    hadal_precision precision;
     bool profile;           /* time every kernel launch; slows the host down */
     uint64_t largest_allocation_bytes; /* lowers the device's own limit when not 0 */
     const char *kernel_directory; /* NULL: found as documented in hadal(1) */

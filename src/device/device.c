@@ -22,6 +22,7 @@ static device_shape choose_shape(const hadal_device_info *info)
     shape.lanes = GPU_LANES;
     while (shape.lanes > info->max_group_size)
         shape.lanes /= 2;
+    shape.matrix = info->compute_capability == 90 ? DEVICE_MATRIX_WGMMA : DEVICE_MATRIX_NONE;
     shape.group = shape.lanes;
     while (shape.group < GPU_GROUP && shape.group * 2 <= info->max_group_size)
         shape.group *= 2;
@@ -76,6 +77,9 @@ hadal_status device_open_shaped(hadal_device **opened, const hadal_device_option
         device->info.largest_allocation_bytes = options->largest_allocation_bytes;
     device->profile = options->profile;
     device->shape = shape ? *shape : choose_shape(&device->info);
+    if (options->precision == HADAL_PRECISION_EXACT)
+        device->shape.matrix = DEVICE_MATRIX_NONE;
+    device->info.precision = device->shape.matrix == DEVICE_MATRIX_NONE ? HADAL_PRECISION_EXACT : HADAL_PRECISION_FAST;
     if (shape && !shape->cpu && device->info.kind == HADAL_DEVICE_CPU)
         device->info.lane_path = "local";
     TRY_OR(failed, source_find_directory(&device->kernel_directory, options->kernel_directory));
@@ -112,6 +116,13 @@ void hadal_device_close(hadal_device *device)
 const hadal_device_info *hadal_device_describe(const hadal_device *device)
 {
     return &device->info;
+}
+
+const char *device_matrix_option(const hadal_device *device)
+{
+    if (device->shape.matrix == DEVICE_MATRIX_NONE)
+        return "";
+    return device->shape.emulated ? " -D TILE_WGMMA -D TILE_EMULATED" : " -D TILE_WGMMA -D COPY_PTX";
 }
 
 const device_shape *device_shape_of(const hadal_device *device)

@@ -52,12 +52,20 @@ HADAL_CHECKED hadal_status device_finish(hadal_device *device);
 
 /* ---- How kernels are shaped for this device ------------------------------------------------------- */
 
+/* The instructions that multiply matrices, of which each has a back end in cl/tile.clh. */
+typedef enum device_matrix {
+    DEVICE_MATRIX_NONE,  /* or precision is exact */
+    DEVICE_MATRIX_WGMMA, /* NVIDIA wgmma, compute capability 9.0 alone */
+} device_matrix;
+
 /* Set at opening from capabilities; also given to every kernel as -D VECTOR, LANES, GROUP. */
 typedef struct device_shape {
     uint32_t vector; /* floats that a work-item handles at once: 4, 8 or 16; padded rows are multiples of 16 */
     uint32_t lanes;  /* work-items that share a row and reduce together: 1 on CPUs, 32 on GPUs */
     uint32_t group;  /* work-items that reduce as a whole: 1 on CPUs, up to 256 on GPUs; a multiple of lanes */
     bool cpu;        /* work-groups of one work-item run best, local memory gains nothing */
+    device_matrix matrix;
+    bool emulated;   /* the matrix instruction is computed by plain OpenCL C instead: tests run its kernels anywhere */
 } device_shape;
 
 /* hadal_device_open with another shape than the device's own (NULL: its own), so that tests run on a CPU what a GPU
@@ -66,6 +74,9 @@ HADAL_CHECKED hadal_status device_open_shaped(hadal_device **opened, const hadal
                                               const device_shape *shape);
 
 const device_shape *device_shape_of(const hadal_device *device);
+
+/* The -D options of kernels over cl/tile.clh that choose this device's back end; "" where matrix is NONE. */
+const char *device_matrix_option(const hadal_device *device);
 
 /* Rows of activations, caches and weights are padded with zeros to a multiple of this many elements. */
 enum { ROW_UNIT = 16 };

@@ -14,6 +14,7 @@
 
 /* cl_nv_device_attribute_query: https://registry.khronos.org/OpenCL/extensions/nv/cl_nv_device_attribute_query.txt */
 #define DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
+#define DEVICE_COMPUTE_CAPABILITY_MINOR_NV 0x4001
 
 typedef struct found_device {
     cl_platform_id platform;
@@ -74,7 +75,10 @@ static void describe_usability(hadal_device_info *info, cl_device_id id)
 static void describe_capabilities(hadal_device_info *info, cl_device_id id, const char *extensions)
 {
     bool nvidia = discover_has_extension(extensions, "cl_nv_device_attribute_query");
-    uint64_t compute_capability = nvidia ? device_number(id, DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, sizeof(cl_uint)) : 0;
+    if (nvidia)
+        info->compute_capability =
+            (uint32_t)(10 * device_number(id, DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, sizeof(cl_uint)) +
+                       device_number(id, DEVICE_COMPUTE_CAPABILITY_MINOR_NV, sizeof(cl_uint)));
     info->half_arithmetic = discover_has_extension(extensions, "cl_khr_fp16");
     info->double_arithmetic = discover_has_extension(extensions, "cl_khr_fp64");
     info->subgroups = discover_has_extension(extensions, "cl_khr_subgroups") ||
@@ -82,9 +86,11 @@ static void describe_capabilities(hadal_device_info *info, cl_device_id id, cons
     info->command_buffer = discover_has_extension(extensions, "cl_khr_command_buffer");
     info->integer_dot = discover_has_extension(extensions, "cl_khr_integer_dot_product");
     /* shfl.sync, by inline PTX, exists from compute capability 3.0 on. */
-    info->lane_path = info->kind == HADAL_DEVICE_CPU ? "single" : compute_capability >= 3 ? "ptx" : "local";
+    info->lane_path = info->kind == HADAL_DEVICE_CPU ? "single" : info->compute_capability >= 30 ? "ptx" : "local";
     info->matrix_unit = "none";
-    if (compute_capability >= 8)
+    if (info->compute_capability == 90) /* wgmma is of compute capability 9.0 alone */
+        info->matrix_unit = "nvidia wgmma";
+    else if (info->compute_capability >= 80)
         info->matrix_unit = "nvidia mma";
     else if (discover_has_extension(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
         info->matrix_unit = "intel dpas";

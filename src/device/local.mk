@@ -11,4 +11,5 @@ libinternal_la_SOURCES += \
 	src/device/kernel.c \
 	src/device/opencl.h \
 	src/device/program.c \
+	src/device/ptx.c src/device/ptx.h \
 	src/device/source.c

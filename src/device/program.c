@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/ptx.h"
 
 /* Longest part of a build log that a message repeats. */
 enum { LOG_BYTES = 6000 };
@@ -32,15 +33,39 @@ static hadal_status build_failure(const hadal_device *device, cl_program built, 
     return status;
 }
 
+/* What the driver made of a program; NULL if it does not tell. Freed with free(). */
+static unsigned char *program_binary(cl_program built, size_t *bytes)
+{
+    if (clGetProgramInfo(built, CL_PROGRAM_BINARY_SIZES, sizeof *bytes, bytes, NULL) != CL_SUCCESS || !*bytes)
+        return NULL;
+    unsigned char *binary = malloc(*bytes);
+    if (binary && clGetProgramInfo(built, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        return binary;
+    free(binary);
+    return NULL;
+}
+
 static void store_binary(const hadal_device *device, cl_program built, const char *source, const char *options)
 {
     size_t bytes = 0;
-    if (clGetProgramInfo(built, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS || !bytes)
-        return;
-    unsigned char *binary = malloc(bytes);
-    if (binary && clGetProgramInfo(built, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+    unsigned char *binary = program_binary(built, &bytes);
+    if (binary)
         cache_write(device, source, options, binary, bytes);
     free(binary);
+}
+
+/* NULL if the driver doesn't take it. */
+static cl_program build_binary(const hadal_device *device, const unsigned char *binary, size_t bytes,
+                               const char *options)
+{
+    cl_int error, accepted;
+    cl_program loaded = clCreateProgramWithBinary(device->context, 1, &device->id, &bytes, &binary, &accepted, &error);
+    if (error != CL_SUCCESS)
+        return NULL;
+    if (accepted == CL_SUCCESS && clBuildProgram(loaded, 1, &device->id, options, NULL, NULL) == CL_SUCCESS)
+        return loaded;
+    clReleaseProgram(loaded);
+    return NULL;
 }
 
 /* NULL if there is no entry, or the driver doesn't take it. */
@@ -48,19 +73,32 @@ static cl_program load_binary(const hadal_device *device, const char *source, co
 {
     unsigned char *binary;
     size_t bytes;
-    cl_int error, accepted;
     cache_read(&binary, &bytes, device, source, options);
-    if (!binary)
-        return NULL;
-    const unsigned char *content = binary;
-    cl_program loaded = clCreateProgramWithBinary(device->context, 1, &device->id, &bytes, &content, &accepted, &error);
+    cl_program loaded = binary ? build_binary(device, binary, bytes, options) : NULL;
     free(binary);
-    if (error != CL_SUCCESS)
-        return NULL;
-    if (accepted == CL_SUCCESS && clBuildProgram(loaded, 1, &device->id, options, NULL, NULL) == CL_SUCCESS)
-        return loaded;
-    clReleaseProgram(loaded);
-    return NULL;
+    return loaded;
+}
+
+/* Builds the program anew from its corrected PTX text (see ptx.h). */
+static hadal_status correct_ptx(cl_program *built, const hadal_device *device, const char *family, const char *options)
+{
+    size_t bytes = 0;
+    unsigned char *binary = program_binary(*built, &bytes);
+    char *text = NULL;
+    cl_program corrected = NULL;
+    if (binary)
+        ptx_correct(&text, (const char *)binary, bytes);
+    if (text)
+        corrected = build_binary(device, (const unsigned char *)text, strlen(text) + 1, options);
+    free(binary);
+    free(text);
+    if (!corrected)
+        return failure(HADAL_ERROR_INTERNAL, "kernels of %s.cl for the matrix unit do not assemble on %s (driver %s) "
+                       "with %s; please report this, and go on with --precision exact", family, device->info.name,
+                       device->info.driver, options);
+    clReleaseProgram(*built);
+    *built = corrected;
+    return HADAL_OK;
 }
 
 static hadal_status build(cl_program *built, const hadal_device *device, const char *family, const char *source,
@@ -74,11 +112,14 @@ static hadal_status build(cl_program *built, const hadal_device *device, const c
     if (error != CL_SUCCESS)
         return opencl_failure(device, "clCreateProgramWithSource", error);
     error = clBuildProgram(*built, 1, &device->id, options, NULL, NULL);
-    if (error == CL_SUCCESS) {
+    hadal_status status = error == CL_SUCCESS ? HADAL_OK : build_failure(device, *built, family, options, error);
+    if (status == HADAL_OK && *device_matrix_option(device) && !device->shape.emulated &&
+        strstr(options, device_matrix_option(device)))
+        status = correct_ptx(built, device, family, options);
+    if (status == HADAL_OK) {
         store_binary(device, *built, source, options);
         return HADAL_OK;
     }
-    hadal_status status = build_failure(device, *built, family, options, error);
     clReleaseProgram(*built);
     *built = NULL;
     return status;

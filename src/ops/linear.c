@@ -17,11 +17,13 @@ enum { GPU_ITEMS = 256, ABSORB_ITEMS = 64 };
 hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice)
 {
     *op = (linear_op){.device = device, .choice = choice};
+    matmul_create(&op->matmul, device);
     return HADAL_OK;
 }
 
 void linear_free(linear_op *op)
 {
+    matmul_free(&op->matmul);
     buffer_free(op->dequantised);
     *op = (linear_op){0};
 }
@@ -155,11 +157,42 @@ hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const m
     return HADAL_OK;
 }
 
+/* Narrow matrices (the router, the indexer's weights and keys) decide which experts and positions are chosen, and cost
+ * little: they stay float32. */
+enum { FEWEST_MATMUL_ROWS = 512 };
+
+static bool takes_matrix_unit(const linear_op *op, const matrix *weight, size_t tokens)
+{
+    return op->choice != HADAL_LINEAR_CLBLAST && weight->rows >= FEWEST_MATMUL_ROWS &&
+           matmul_takes(&op->matmul, weight, tokens);
+}
+
+/* Packs `rows` rows of in unless that is done. */
+static hadal_status pack(linear_op *op, const buffer *in, const matrix *weight, size_t rows)
+{
+    if (op->packed_input == in && op->packed_type == weight->type)
+        return HADAL_OK;
+    op->packed_input = in;
+    op->packed_type = weight->type;
+    return matmul_pack(&op->matmul, in, weight, rows);
+}
+
+hadal_status linear_run_again(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
+                              bool accumulate)
+{
+    if (takes_matrix_unit(op, weight, tokens)) {
+        TRY(pack(op, in, weight, tokens));
+        return matmul_run(&op->matmul, out, weight, tokens, accumulate);
+    }
+    return op->choice == HADAL_LINEAR_CLBLAST && tokens > 1 ? run_clblast(op, out, in, weight, tokens, accumulate)
+                                                            : run_own(op, out, in, 0, weight, tokens, accumulate);
+}
+
 hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
                         bool accumulate)
 {
-    return op->choice == HADAL_LINEAR_CLBLAST && tokens > 1 ? run_clblast(op, out, in, weight, tokens, accumulate)
-                                                            : run_own(op, out, in, 0, weight, tokens, accumulate);
+    op->packed_input = NULL;
+    return linear_run_again(op, out, in, weight, tokens, accumulate);
 }
 
 hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
@@ -267,9 +300,18 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
                   arg_int((int64_t)weight->scale_rows));
 }
 
+/* From so many tokens on lists by expert go to the matrix unit. */
+enum { FEWEST_EXPERT_TOKENS = 64 };
+
 hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
                             const linear_slots *slots, size_t slots_per_input)
 {
+    size_t count = slots->tokens * slots->choices;
+    if (slots->tokens >= FEWEST_EXPERT_TOKENS && takes_matrix_unit(op, weight, slots->tokens)) {
+        op->packed_input = NULL;
+        TRY(pack(op, in, weight, count / slots_per_input));
+        return matmul_experts(&op->matmul, out, weight, slots->offsets, slots->slots, count, slots_per_input);
+    }
     for (size_t i = 0; i < weight->slab_count; i++)
         TRY((linear_wants_lists(slots) ? experts_by_list : experts_by_slot)(op, out, in, weight, &weight->slabs[i],
                                                                             slots, slots_per_input));

@@ -7,6 +7,7 @@
 #ifndef HADAL_OPS_LINEAR_H
 #define HADAL_OPS_LINEAR_H
 
+#include "ops/matmul.h"
 #include "ops/matrix.h"
 
 /* Seconds of own work that must lie ahead before CLBlast is tried: it compiles at its first call, 7 s on PoCL and 1.4 s
@@ -18,6 +19,9 @@ enum { LINEAR_TILES = 2 }; /* for one token, for several */
 typedef struct linear_op {
     hadal_device *device;
     hadal_linear choice; /* AUTO until linear_choose has measured */
+    matmul_op matmul;    /* on matrix units, where there are any */
+    const buffer *packed_input; /* what matmul has packed, for weights of packed_type */
+    dtype packed_type;
     buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
     kernel *plain[DTYPE_COUNT][LINEAR_TILES];
     kernel *heads[DTYPE_COUNT][LINEAR_TILES];
@@ -40,6 +44,10 @@ HADAL_CHECKED hadal_status linear_choose(linear_op *op, buffer *out, const buffe
 /* out[tokens, rows] (+)= in[tokens, columns] W^T. */
 HADAL_CHECKED hadal_status linear_run(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
                                       bool accumulate);
+
+/* The same when in is what the call before had, unchanged: it is packed once for the matrix unit. */
+HADAL_CHECKED hadal_status linear_run_again(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                            size_t tokens, bool accumulate);
 
 /* The same for the tokens of in from in_row on, for logits of a part of a step. */
 HADAL_CHECKED hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row,

@@ -29,4 +29,5 @@ libinternal_la_SOURCES += \
 
 libinternal_la_SOURCES += \
 	src/ops/linear.c src/ops/linear.h \
+	src/ops/matmul.c src/ops/matmul.h \
 	src/ops/matrix.c

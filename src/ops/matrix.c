@@ -3,6 +3,7 @@
 
 #include "ops/matrix.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ static matrix lay_out(const matrix_source *sources, size_t experts)
         .stride = round_up(sources->columns, ROW_UNIT),
         .block_rows = 1,
         .block_columns = ROW_UNIT,
+        .half_factor = 1.0f,
     };
     if (made.type == DTYPE_F8_E4M3 && keeps_to_blocks(sources, experts)) {
         made.block_rows = sources->block_rows;
@@ -194,8 +196,30 @@ done:
     return status;
 }
 
+/* Brings the largest code (448) at the largest scale to 2^13 .. 2^14: far from the end of halves at 65504, while codes
+ * keep all their bits down to the 2^28th part of that. */
+static float choose_half_factor(const matrix *made, const matrix_source *sources)
+{
+    float largest = 0.0f;
+    if (made->type != DTYPE_F8_E4M3)
+        return 1.0f;
+    for (size_t e = 0; e < made->experts; e++)
+        for (size_t i = 0; i < made->scale_rows * made->scale_columns; i++) {
+            float scale;
+            memcpy(&scale, (const char *)sources[e].scales + i * sizeof scale, sizeof scale);
+            if (isfinite(scale))
+                largest = fmaxf(largest, fabsf(scale));
+        }
+    int exponent;
+    if (largest == 0.0f)
+        return 1.0f;
+    frexpf(448.0f * largest, &exponent);
+    return ldexpf(1.0f, exponent > 114 ? -100 : exponent < -86 ? 100 : 14 - exponent);
+}
+
 static hadal_status create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources)
 {
+    created->half_factor = choose_half_factor(created, sources);
     hadal_status status = create_slabs(created, device, use, sources);
     if (status != HADAL_OK)
         matrix_free(created);

@@ -40,6 +40,7 @@ typedef struct matrix {
     size_t rows, columns, stride; /* of one expert; elements between rows, zero padded to a multiple of ROW_UNIT */
     uint32_t block_rows, block_columns;
     size_t scale_rows, scale_columns; /* blocks of one expert */
+    float half_factor;                /* power of two: codes times scale times this are halves, 1 unless F8_E4M3 */
     size_t slab_count;
     matrix_slab *slabs;
 } matrix;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-EXTRA_DIST += tests/ops/device.h
+EXTRA_DIST += tests/ops/device.h tests/ops/host_matrix.h
 
 check_PROGRAMS += tests/ops/test_norm
 tests_ops_test_norm_SOURCES = tests/ops/test_norm.c
@@ -12,6 +12,11 @@ check_PROGRAMS += tests/ops/test_linear
 tests_ops_test_linear_SOURCES = tests/ops/test_linear.c
 tests_ops_test_linear_LDADD = $(test_ldadd)
 TESTS += tests/ops/test_linear
+
+check_PROGRAMS += tests/ops/test_matmul
+tests_ops_test_matmul_SOURCES = tests/ops/test_matmul.c
+tests_ops_test_matmul_LDADD = $(test_ldadd)
+TESTS += tests/ops/test_matmul
 
 check_PROGRAMS += tests/ops/test_index_rotate
 tests_ops_test_index_rotate_SOURCES = tests/ops/test_index_rotate.c

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/matmul.h"
+
+#include "base/memory.h"
+
+/* Columns of a step of the tile (TILE_DEPTH in cl/tile.clh), and rows of W that a team makes. */
+enum { TILE_DEPTH = 64, TEAM_ITEMS = 128, TEAM_ROWS = 64 };
+
+/* From so many tokens on a tile of 32 is filled well enough. */
+enum { FEWEST_TOKENS = 16 };
+
+/* Tokens and work-items of a group. */
+typedef struct matmul_tile {
+    uint32_t tokens, items;
+} matmul_tile;
+
+static const matmul_tile tiles[MATMUL_TILES] = {{32, 256}, {64, 256}, {128, 512}};
+
+static size_t choose_tile(size_t tokens)
+{
+    size_t chosen = 0;
+    while (chosen + 1 < MATMUL_TILES && tokens > tiles[chosen].tokens)
+        chosen++;
+    return chosen;
+}
+
+void matmul_create(matmul_op *op, hadal_device *device)
+{
+    *op = (matmul_op){.device = device};
+}
+
+void matmul_free(matmul_op *op)
+{
+    buffer_free(op->packed);
+    buffer_free(op->factors);
+    *op = (matmul_op){0};
+}
+
+bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens)
+{
+    if (device_shape_of(op->device)->matrix != DEVICE_MATRIX_WGMMA || tokens < FEWEST_TOKENS)
+        return false;
+    return weight->type == DTYPE_F8_E4M3 ? weight->block_columns % TILE_DEPTH == 0
+                                         : weight->type == DTYPE_BF16 || weight->type == DTYPE_F16;
+}
+
+static size_t packed_stride(size_t columns)
+{
+    return round_up(columns, TILE_DEPTH);
+}
+
+size_t matmul_packed_bytes(size_t rows, size_t columns)
+{
+    return rows * packed_stride(columns) * sizeof(uint16_t);
+}
+
+size_t matmul_factor_bytes(size_t rows)
+{
+    return rows * sizeof(float);
+}
+
+static hadal_status get_kernel(kernel **found, matmul_op *op, const char *name, dtype type, size_t tile)
+{
+    if (*found)
+        return HADAL_OK;
+    byte_array options = {0};
+    TRY(bytes_format(&options, "%s%s -D %s -D TILE_COLUMNS=%u -D ITEMS=%u", matrix_option(type),
+                     device_matrix_option(op->device), type == DTYPE_BF16 ? "TILE_BF16" : "TILE_F16", tiles[tile].tokens,
+                     tiles[tile].items));
+    hadal_status status = kernel_get(found, op->device, "matmul", name, options.data);
+    bytes_free(&options);
+    return status;
+}
+
+/* A buffer of at least that many bytes. */
+static hadal_status prepare(buffer **held, hadal_device *device, size_t bytes)
+{
+    if (*held && buffer_bytes(*held) >= bytes)
+        return HADAL_OK;
+    buffer_free(*held);
+    *held = NULL;
+    return buffer_create(held, device, MEMORY_ACTIVATIONS, bytes);
+}
+
+hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows)
+{
+    TRY(prepare(&op->packed, op->device, matmul_packed_bytes(rows, weight->columns)));
+    TRY(prepare(&op->factors, op->device, matmul_factor_bytes(rows)));
+    TRY(get_kernel(&op->pack[weight->type], op, "matmul_pack", weight->type, MATMUL_TILES - 1));
+    launch_shape shape = {
+        .groups = {rows},
+        .size = {device_shape_of(op->device)->group},
+        .bytes = rows * weight->columns * (sizeof(float) + sizeof(uint16_t)),
+    };
+    return LAUNCH(op->pack[weight->type], shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
+                  arg_int((int64_t)weight->stride), arg_int((int64_t)packed_stride(weight->columns)));
+}
+
+static launch_shape cover(size_t tile, size_t tokens, size_t rows, size_t copies)
+{
+    size_t rows_a_group = tiles[tile].items / TEAM_ITEMS * TEAM_ROWS;
+    return (launch_shape){
+        .groups = {divide_up(tokens, tiles[tile].tokens), divide_up(rows, rows_a_group), copies},
+        .size = {tiles[tile].items},
+    };
+}
+
+hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate)
+{
+    size_t tile = choose_tile(tokens);
+    kernel **plain = &op->plain[weight->type][tile];
+    TRY(get_kernel(plain, op, "matmul", weight->type, tile));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        launch_shape shape = cover(tile, tokens, slab->count, 1);
+        shape.bytes = matrix_bytes(weight, slab->count) + matmul_packed_bytes(tokens, weight->columns) +
+                      tokens * slab->count * sizeof(float);
+        shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
+        TRY(LAUNCH(*plain, shape, arg_buffer(out), arg_buffer(op->packed), arg_buffer(op->factors),
+                   arg_buffer(slab->values), arg_buffer(slab->scales ? slab->scales : slab->values),
+                   arg_int((int64_t)tokens), arg_int((int64_t)packed_stride(weight->columns)),
+                   arg_int((int64_t)round_up(weight->rows, ROW_UNIT)), arg_int((int64_t)slab->first),
+                   arg_int((int64_t)slab->count), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
+                   arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                   arg_float(weight->half_factor), arg_int(accumulate)));
+    }
+    return HADAL_OK;
+}
+
+hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, const buffer *offsets,
+                            const buffer *slots, size_t count, size_t slots_per_input)
+{
+    size_t mean = divide_up(count, weight->experts), tile = choose_tile(mean);
+    kernel **used = &op->experts[weight->type][tile];
+    TRY(get_kernel(used, op, "matmul_experts", weight->type, tile));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        /* Groups for twice the mean list; longer ones are taken in turns. */
+        launch_shape shape = cover(tile, 2 * mean, weight->rows, slab->count);
+        shape.bytes = min_size(slab->count, count) * matrix_bytes(weight, weight->rows) +
+                      matmul_packed_bytes(count, weight->columns) + count * weight->rows * sizeof(float);
+        shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
+        TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(op->packed), arg_buffer(op->factors),
+                   arg_buffer(slab->values), arg_buffer(slab->scales ? slab->scales : slab->values),
+                   arg_buffer(offsets), arg_buffer(slots), arg_int((int64_t)slab->first),
+                   arg_int((int64_t)slots_per_input), arg_int((int64_t)packed_stride(weight->columns)),
+                   arg_int((int64_t)round_up(weight->rows, ROW_UNIT)), arg_int((int64_t)weight->rows),
+                   arg_int((int64_t)weight->stride), arg_int(weight->block_rows), arg_int(weight->block_columns),
+                   arg_int((int64_t)weight->scale_columns), arg_int((int64_t)weight->scale_rows),
+                   arg_float(weight->half_factor)));
+    }
+    return HADAL_OK;
+}

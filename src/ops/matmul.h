@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Products of many tokens with weight matrices on matrix units, kernels in cl/matmul.cl. Operands are rounded to 16 bits:
+ * for fp8 and half weights, activations are halves with a power of two a row, exact to 2^-11; for bfloat16 weights they
+ * are bfloat16, exact to 2^-8. Sums are float32. Used behind ops/linear.h. */
+
+#ifndef HADAL_OPS_MATMUL_H
+#define HADAL_OPS_MATMUL_H
+
+#include "ops/matrix.h"
+
+enum { MATMUL_TILES = 3 }; /* 32, 64 or 128 tokens a group */
+
+typedef struct matmul_op {
+    hadal_device *device;
+    buffer *packed;  /* 16-bit activations of one product; grows when it must */
+    buffer *factors; /* [rows of packed] */
+    kernel *pack[DTYPE_COUNT];
+    kernel *plain[DTYPE_COUNT][MATMUL_TILES];
+    kernel *experts[DTYPE_COUNT][MATMUL_TILES];
+} matmul_op;
+
+/* Nothing is allocated or built before the first product. */
+void matmul_create(matmul_op *op, hadal_device *device);
+void matmul_free(matmul_op *op);
+
+/* Whether this device has a matrix unit for such weights, and so many tokens are worth it. */
+bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens);
+
+/* Device bytes of packed and factors for `rows` activations of `columns` columns. */
+size_t matmul_packed_bytes(size_t rows, size_t columns);
+size_t matmul_factor_bytes(size_t rows);
+
+/* Packs in [rows, pad(columns)] float32 for products with weights of that type and number of columns. Before
+ * matmul_run and matmul_experts, which may follow in any number. */
+HADAL_CHECKED hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows);
+
+/* out[tokens, rows] (+)= in[tokens, columns] W^T for the packed rows of in. */
+HADAL_CHECKED hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate);
+
+/* out[slot, rows] = in[slot / slots_per_input, columns] W[expert of slot]^T. offsets int32 [experts + 1], slots int32
+ * [count]: see ops/dispatch.h. */
+HADAL_CHECKED hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, const buffer *offsets,
+                                          const buffer *slots, size_t count, size_t slots_per_input);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Products on the device's matrix unit, or with its one instruction emulated where there is none. */
+
+#include "ops/matmul.h"
+
+#include "tests/ops/device.h"
+#include "tests/ops/host_matrix.h"
+
+/* How far a sum may be off, as a part of the sum of its products' magnitudes: activations are rounded to 8 or 11 bits,
+ * scaled codes to 11, and float32 sums add little. */
+static double tolerance(dtype type)
+{
+    return type == DTYPE_BF16 ? 0x1.02p-8 : type == DTYPE_F16 ? 0x1.02p-11 : 0x1.02p-10;
+}
+
+static void check_sum(float got, double before, const float *in, const double *weight, size_t columns, dtype type)
+{
+    double sum = before, magnitude = fabs(before) * 0x1p-10;
+    for (size_t i = 0; i < columns; i++) {
+        sum += (double)in[i] * weight[i];
+        magnitude += fabs((double)in[i] * weight[i]);
+    }
+    if (!(fabs((double)got - sum) <= tolerance(type) * magnitude))
+        fail_msg("dtype %d, %zu columns: %g instead of %g, from products whose magnitudes add up to %g", (int)type, columns, (double)got, sum, magnitude);
+}
+
+typedef struct matmul_case {
+    size_t tokens, rows, columns;
+    uint32_t block_rows, block_columns;
+} matmul_case;
+
+/* Tiles of 32, 64 and 128 tokens, whole and cut off; one step of the tile and several; rows below a team's 64. */
+static const matmul_case cases[] = {
+    {16, 1, 16, 128, 128}, {33, 130, 200, 128, 128}, {32, 64, 64, 64, 64}, {70, 129, 129, 48, 64}, {129, 300, 70, 128, 128},
+};
+
+/* Rows of different magnitudes, one of zeros, one whose values halves could not hold. */
+static float *make_inputs(uint64_t *random, size_t tokens, size_t columns)
+{
+    size_t stride = round_up(columns, ROW_UNIT);
+    float *in = test_random_rows(random, tokens, columns);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t i = 0; i < stride; i++)
+            in[t * stride + i] *= t == 1 ? 0.0f : t == 2 ? 1e6f : t == 3 ? 1e-9f : (float)(t + 1);
+    return in;
+}
+
+static void check_matmul(dtype type, const matmul_case *c, bool accumulate)
+{
+    uint64_t random = c->rows + c->columns;
+    size_t in_stride = round_up(c->columns, ROW_UNIT), out_stride = round_up(c->rows, ROW_UNIT);
+    host_matrix weight = make_matrix(type, 1, c->rows, c->columns, c->block_rows, c->block_columns, &random);
+    float *in = make_inputs(&random, c->tokens, c->columns), *before = test_random_rows(&random, c->tokens, c->rows);
+    matmul_op op;
+    matrix device_weight;
+    matmul_create(&op, test_device());
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources));
+    assert_true(matmul_takes(&op, &device_weight, c->tokens));
+    buffer *in_buffer = test_buffer(in, c->tokens * in_stride * sizeof *in);
+    buffer *out = test_buffer(before, c->tokens * out_stride * sizeof *before);
+    CHECK_OK(matmul_pack(&op, in_buffer, &device_weight, c->tokens));
+    CHECK_OK(matmul_run(&op, out, &device_weight, c->tokens, accumulate));
+    float *got = test_read(out);
+    for (size_t t = 0; t < c->tokens; t++)
+        for (size_t r = 0; r < c->rows; r++)
+            check_sum(got[t * out_stride + r], accumulate ? (double)before[t * out_stride + r] : 0, in + t * in_stride,
+                      weight.values + r * c->columns, c->columns, type);
+    buffer_free(in_buffer);
+    buffer_free(out);
+    matrix_free(&device_weight);
+    matmul_free(&op);
+    free_matrix(&weight);
+    free(in);
+    free(before);
+    free(got);
+}
+
+static const dtype types[] = {DTYPE_BF16, DTYPE_F16, DTYPE_F8_E4M3};
+
+static void products_agree_with_doubles(void **state)
+{
+    (void)state;
+    for (size_t type = 0; type < 3; type++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+            check_matmul(types[type], &cases[i], i % 2 == 1);
+}
+
+/* Experts without tokens, and with more than a tile of them. */
+static void check_experts(dtype type, size_t tokens, size_t choices, size_t experts, size_t rows, size_t columns)
+{
+    uint64_t random = tokens + rows;
+    size_t count = tokens * choices, in_stride = round_up(columns, ROW_UNIT), out_stride = round_up(rows, ROW_UNIT);
+    host_matrix weight = make_matrix(type, experts, rows, columns, 128, 128, &random);
+    float *in = test_random_rows(&random, tokens, columns);
+    int32_t *ids = calloc(count, sizeof *ids), *offsets = calloc(experts + 1, sizeof *offsets),
+            *lists = calloc(count, sizeof *lists), filled = 0;
+    for (size_t s = 0; s < count; s++)
+        ids[s] = (int32_t)(s % choices == 0 ? 1 : test_random(&random) % (experts - 1));
+    for (size_t e = 0; e < experts; e++) {
+        offsets[e] = filled;
+        for (size_t s = 0; s < count; s++)
+            if ((size_t)ids[s] == e)
+                lists[filled++] = (int32_t)s;
+    }
+    offsets[experts] = filled;
+    matmul_op op;
+    matrix device_weight;
+    matmul_create(&op, test_device());
+    CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, weight.sources, experts));
+    buffer *in_buffer = test_buffer(in, tokens * in_stride * sizeof *in);
+    buffer *out = test_buffer(NULL, count * out_stride * sizeof *in);
+    buffer *offsets_buffer = test_buffer(offsets, (experts + 1) * sizeof *offsets);
+    buffer *lists_buffer = test_buffer(lists, count * sizeof *lists);
+    CHECK_OK(matmul_pack(&op, in_buffer, &device_weight, tokens));
+    CHECK_OK(matmul_experts(&op, out, &device_weight, offsets_buffer, lists_buffer, count, choices));
+    float *got = test_read(out);
+    for (size_t s = 0; s < count; s++)
+        for (size_t r = 0; r < rows; r++)
+            check_sum(got[s * out_stride + r], 0, in + s / choices * in_stride,
+                      weight.values + ((size_t)ids[s] * rows + r) * columns, columns, type);
+    buffer *const buffers[] = {in_buffer, out, offsets_buffer, lists_buffer};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        buffer_free(buffers[i]);
+    matrix_free(&device_weight);
+    matmul_free(&op);
+    free_matrix(&weight);
+    free(in);
+    free(ids);
+    free(offsets);
+    free(lists);
+    free(got);
+}
+
+static void experts_agree_with_doubles(void **state)
+{
+    (void)state;
+    for (size_t type = 0; type < 3; type++) {
+        check_experts(types[type], 40, 2, 5, 70, 130);
+        check_experts(types[type], 100, 1, 3, 30, 64);
+    }
+}
+
+int main(void)
+{
+    static const device_shape emulated = {.vector = 4, .lanes = 32, .group = 64, .matrix = DEVICE_MATRIX_WGMMA,
+                                          .emulated = true};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_agree_with_doubles),
+        cmocka_unit_test(experts_agree_with_doubles),
+    };
+    test_open_device(NULL);
+    bool own = device_shape_of(test_device())->matrix != DEVICE_MATRIX_NONE;
+    if (!own) {
+        hadal_device_close(test_device());
+        test_open_device(&emulated);
+    }
+    int failed = cmocka_run_group_tests_name(own ? "own matrix unit" : "emulated wgmma", tests, NULL, NULL);
+    hadal_device_close(test_device());
+    return failed != 0;
+}
