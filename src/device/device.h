@@ -67,6 +67,9 @@ HADAL_CHECKED hadal_status device_open_shaped(hadal_device **opened, const hadal
 
 const device_shape *device_shape_of(const hadal_device *device);
 
+/* How lanes exchange values on a device of that kind (cl/lane.clh); capability: NVIDIA's major number, else 0. */
+const char *device_lane_path(hadal_device_kind kind, uint64_t capability);
+
 /* Rows of activations, caches and weights are padded with zeros to a multiple of this many elements. */
 enum { ROW_UNIT = 16 };
 

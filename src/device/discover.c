@@ -71,6 +71,12 @@ static void describe_usability(hadal_device_info *info, cl_device_id id)
     snprintf(info->unusable_reason, sizeof info->unusable_reason, "%s", reason);
 }
 
+const char *device_lane_path(hadal_device_kind kind, uint64_t capability)
+{
+    /* PTX ISA: dp4a is there from 6.1 on, and lanes that have diverged meet again at shfl.sync from 7.0 on. */
+    return kind == HADAL_DEVICE_CPU ? "single" : capability >= 7 ? "ptx" : "local";
+}
+
 static void describe_capabilities(hadal_device_info *info, cl_device_id id, const char *extensions)
 {
     bool nvidia = discover_has_extension(extensions, "cl_nv_device_attribute_query");
@@ -81,8 +87,7 @@ static void describe_capabilities(hadal_device_info *info, cl_device_id id, cons
                       discover_has_extension(extensions, "cl_intel_subgroups");
     info->command_buffer = discover_has_extension(extensions, "cl_khr_command_buffer");
     info->integer_dot = discover_has_extension(extensions, "cl_khr_integer_dot_product");
-    /* shfl.sync, by inline PTX, exists from compute capability 3.0 on. */
-    info->lane_path = info->kind == HADAL_DEVICE_CPU ? "single" : compute_capability >= 3 ? "ptx" : "local";
+    info->lane_path = device_lane_path(info->kind, compute_capability);
     info->matrix_unit = "none";
     if (compute_capability >= 8)
         info->matrix_unit = "nvidia mma";
