@@ -24,6 +24,7 @@ __kernel void absorb(__global float *query, __global const float *q, __global co
     scales += (size_t)here * scale_rows * scale_columns + column / block_columns;
     size_t inputs[TOKENS];
     floatv sums[TOKENS];
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++) {
         inputs[t] = (size_t)min(first_token + t, tokens - 1) * q_stride + head * head_width;
         sums[t] = (floatv)(0.0f);
@@ -33,9 +34,11 @@ __kernel void absorb(__global float *query, __global const float *q, __global co
 #ifdef WEIGHT_F8
         values *= scales[n / block_rows * scale_columns];
 #endif
+        TILE_UNROLL
         for (int t = 0; t < TOKENS; t++)
-            sums[t] = mad((floatv)(q[inputs[t] + n]), values, sums[t]);
+            sums[t] = q[inputs[t] + n] * values + sums[t];
     }
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
         if (first_token + t < tokens)
             vstorev(sums[t] * factor, 0, query + ((size_t)(first_token + t) * heads + head) * row_width + column);

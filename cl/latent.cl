@@ -21,11 +21,11 @@ __kernel void latent_store(__global cache_t *cache, __global const float *kv, __
     floatv squares = (floatv)(0.0f);
     for (int i = me * VECTOR; i + VECTOR <= latent; i += GROUP * VECTOR) {
         floatv x = vloadv(0, kv + i);
-        squares = mad(x, x, squares);
+        squares = x * x + squares;
     }
     float sum = vector_sum(squares);
     for (int i = latent / VECTOR * VECTOR + me; i < latent; i += GROUP) /* the rope part follows without a gap */
-        sum = mad(kv[i], kv[i], sum);
+        sum = kv[i] * kv[i] + sum;
     float scale = 1.0f / sqrt(group_sum(sum) / latent + epsilon);
     for (int i = me; i < padded_latent; i += GROUP)
         cache_store(i < latent ? kv[i] * scale * weight[i] : 0.0f, cache, i);

@@ -17,25 +17,31 @@ typedef struct weights {
 } weights;
 
 /* sums[t][r] = the dot product of the input row that begins at in[inputs[t]] with weight row first_row + r, still
- * spread over the lanes. Rows beyond the matrix repeat its last one. */
-inline void dot_products(floatv sums[TOKENS][ROWS], __global const float *in, const size_t inputs[TOKENS],
-                         __global const weight_t *weight, __global const float *scales, weights w, int first_row)
+ * spread over the lanes. Rows beyond the matrix repeat its last one. Behind a call the sums would stay in memory. */
+__attribute__((always_inline)) inline void dot_products(floatv sums[TOKENS][ROWS], __global const float *in,
+                                                        const size_t inputs[TOKENS], __global const weight_t *weight,
+                                                        __global const float *scales, weights w, int first_row)
 {
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
+        TILE_UNROLL
         for (int r = 0; r < ROWS; r++)
             sums[t][r] = (floatv)(0.0f);
     for (int k = LANE * VECTOR; k < w.stride; k += LANES * VECTOR) {
         floatv x[TOKENS];
+        TILE_UNROLL
         for (int t = 0; t < TOKENS; t++)
             x[t] = vloadv(0, in + inputs[t] + k);
+        TILE_UNROLL
         for (int r = 0; r < ROWS; r++) {
             int row = min(first_row + r, w.rows - 1);
             floatv values = weight_load(weight, (size_t)row * w.stride + k);
 #ifdef WEIGHT_F8
             values *= scales[row / w.block_rows * w.scale_columns + k / w.block_columns];
 #endif
+            TILE_UNROLL
             for (int t = 0; t < TOKENS; t++)
-                sums[t][r] = mad(x[t], values, sums[t][r]);
+                sums[t][r] = x[t] * values + sums[t][r];
         }
     }
 }
@@ -53,10 +59,13 @@ __kernel void linear(__global float *out, __global const float *in, __global con
     int first_token = (int)get_group_id(1) * TOKENS;
     size_t inputs[TOKENS];
     floatv sums[TOKENS][ROWS];
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
         inputs[t] = (size_t)(in_row + min(first_token + t, tokens - 1)) * in_stride;
     dot_products(sums, in, inputs, weight, scales, w, first_row);
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
+        TILE_UNROLL
         for (int r = 0; r < ROWS; r++) {
             float value = lane_sum(vector_sum(sums[t][r]));
             __global float *target = out + (size_t)(first_token + t) * out_stride + out_column + first_row + r;
@@ -80,11 +89,14 @@ __kernel void linear_heads(__global float *out, __global const float *in, __glob
     int first_token = (int)get_group_id(1) * TOKENS;
     size_t inputs[TOKENS];
     floatv sums[TOKENS][ROWS];
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
         inputs[t] = ((size_t)min(first_token + t, tokens - 1) * heads + head) * in_stride;
     dot_products(sums, in, inputs, weight + (size_t)here * rows * stride,
                  scales + (size_t)here * scale_rows * scale_columns, w, row_offset + first_row);
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
+        TILE_UNROLL
         for (int r = 0; r < ROWS; r++) {
             float value = lane_sum(vector_sum(sums[t][r]));
             if (LANE == 0 && first_token + t < tokens && first_row + r < width)
@@ -108,11 +120,14 @@ __kernel void linear_experts(__global float *out, __global const float *in, __gl
     for (int tile = begin + (int)get_group_id(1) * TOKENS; tile < end; tile += (int)get_num_groups(1) * TOKENS) {
         size_t inputs[TOKENS];
         floatv sums[TOKENS][ROWS];
+        TILE_UNROLL
         for (int t = 0; t < TOKENS; t++)
             inputs[t] = (size_t)(slots[min(tile + t, end - 1)] / slots_per_input) * in_stride;
         dot_products(sums, in, inputs, weight + (size_t)here * rows * stride,
                      scales + (size_t)here * scale_rows * scale_columns, w, first_row);
+        TILE_UNROLL
         for (int t = 0; t < TOKENS; t++)
+            TILE_UNROLL
             for (int r = 0; r < ROWS; r++) {
                 float value = lane_sum(vector_sum(sums[t][r]));
                 if (LANE == 0 && tile + t < end && first_row + r < rows)
@@ -135,10 +150,12 @@ __kernel void linear_slots(__global float *out, __global const float *in, __glob
     floatv sums[TOKENS][ROWS];
     if (here < 0 || here >= experts) /* the same for the whole work-group */
         return;
+    TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
         inputs[t] = (size_t)(slot / slots_per_input) * in_stride;
     dot_products(sums, in, inputs, weight + (size_t)here * rows * stride,
                  scales + (size_t)here * scale_rows * scale_columns, w, first_row);
+    TILE_UNROLL
     for (int r = 0; r < ROWS; r++) {
         float value = lane_sum(vector_sum(sums[0][r]));
         if (LANE == 0 && first_row + r < rows)

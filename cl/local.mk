@@ -17,6 +17,7 @@ dist_kernels_DATA = \
 	cl/lane.clh \
 	cl/latent.cl \
 	cl/linear.cl \
+	cl/linear_block.cl \
 	cl/matmul.cl \
 	cl/moe_combine.cl \
 	cl/norm.cl \

@@ -68,7 +68,7 @@ typedef struct held {
 
 inline void hold_rows(held *h, const weights *w, int first_row)
 {
-    TILE_UNROLL
+    MATRIX_UNROLL
     for (int j = 0; j < TILE_HELD_ROWS; j++) {
         int row = min(first_row + tile_held_row(j), w->rows - 1);
         h->rows[j] = w->values + (size_t)row * w->stride;
@@ -88,7 +88,7 @@ inline void next_step(uint a[TILE_A], uint raw[RAW], const held *h, const weight
 {
     float scales[TILE_HELD_ROWS];
     int block = min(column / w->block_columns, w->scale_columns - 1);
-    TILE_UNROLL
+    MATRIX_UNROLL
     for (int j = 0; j < TILE_HELD_ROWS; j++)
         scales[j] = h->scales[j][block] * w->scale_factor;
     tile_convert(a, raw, scales);
@@ -113,7 +113,7 @@ inline void next_step(uint a[TILE_A], uint raw[RAW], const held *h, const weight
 inline void copy_step(__local tile_b *stage, __global const tile_b *const sources[COPIES], int column)
 {
     int chunk = (int)get_local_id(0) % TILE_CHUNKS;
-    TILE_UNROLL
+    MATRIX_UNROLL
     for (int i = 0; i < COPIES; i++) {
         int row = (int)get_local_id(0) / TILE_CHUNKS + i * (ITEMS / TILE_CHUNKS);
         copy_16(stage + TILE_CHUNK(row, chunk), sources[i] + column);
@@ -126,7 +126,7 @@ inline void multiply_columns(float sums[TILE_SUMS], __local tile_b *ring, __glob
 {
     uint a[2][TILE_A], raw[RAW];
     int columns = (w->stride + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
-    TILE_UNROLL
+    MATRIX_UNROLL
     for (int i = 0; i < TILE_SUMS; i++)
         sums[i] = 0.0f;
     copy_step(ring, sources, 0);
@@ -140,7 +140,7 @@ inline void multiply_columns(float sums[TILE_SUMS], __local tile_b *ring, __glob
     next_step(a[0], raw, h, w, 0);
     int stage = 0;
     for (int column = 0; column < columns; column += 2 * TILE_DEPTH) {
-        TILE_UNROLL
+        MATRIX_UNROLL
         for (int half_step = 0; half_step < 2; half_step++) {
             int here = column + half_step * TILE_DEPTH, ahead = here + 2 * TILE_DEPTH;
             if (here < columns) {
@@ -189,12 +189,12 @@ matmul(__global float *out, __global const tile_b *packed, __global const float 
     __global const tile_b *sources[COPIES];
     held h;
     float sums[TILE_SUMS];
-    TILE_UNROLL
+    MATRIX_UNROLL
     for (int i = 0; i < COPIES; i++)
         sources[i] = copied_chunk(packed, min(first_token + copied_row(i), tokens - 1), packed_stride);
     hold_rows(&h, &w, first_row);
     multiply_columns(sums, ring, sources, &h, &w);
-    TILE_UNROLL
+    MATRIX_UNROLL
     for (int i = 0; i < TILE_SUMS; i++) {
         int token = first_token + TILE_COLUMN(i), row = first_row + TILE_ROW(i);
         if (token < tokens && row < rows) {
@@ -226,12 +226,12 @@ matmul_experts(__global float *out, __global const tile_b *packed, __global cons
          tile += (int)get_num_groups(0) * TILE_COLUMNS) {
         __global const tile_b *sources[COPIES];
         float sums[TILE_SUMS];
-        TILE_UNROLL
+        MATRIX_UNROLL
         for (int i = 0; i < COPIES; i++)
             sources[i] = copied_chunk(packed, slots[min(tile + copied_row(i), end - 1)] / slots_per_input,
                                       packed_stride);
         multiply_columns(sums, ring, sources, &h, &w);
-        TILE_UNROLL
+        MATRIX_UNROLL
         for (int i = 0; i < TILE_SUMS; i++) {
             int at = tile + TILE_COLUMN(i), row = first_row + TILE_ROW(i);
             if (at < end && row < rows)

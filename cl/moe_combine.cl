@@ -17,7 +17,7 @@ __kernel void moe_combine(__global float *x, __global const float *expert_out, _
     for (int i = (int)get_group_id(0) * block + (int)get_local_id(0) * VECTOR; i < end; i += step) {
         floatv sum = (floatv)(0.0f);
         for (int k = 0; k < top_k; k++)
-            sum = mad((floatv)(weights[k]), vloadv(0, expert_out + (size_t)k * padded + i), sum);
+            sum = weights[k] * vloadv(0, expert_out + (size_t)k * padded + i) + sum;
         if (shared)
             sum += vloadv(0, shared + token * padded + i);
         vstorev(vloadv(0, x + i) + sum, 0, x + i);

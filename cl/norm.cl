@@ -18,7 +18,7 @@ __kernel void rms_norm(__global float *out, __global const float *in, __global c
     floatv squares = (floatv)(0.0f);
     for (int i = (int)get_local_id(0) * VECTOR; i < padded; i += GROUP * VECTOR) {
         floatv x = vloadv(0, in + i);
-        squares = mad(x, x, squares);
+        squares = x * x + squares;
     }
     float scale = 1.0f / sqrt(group_sum(vector_sum(squares)) / columns + epsilon);
     for (int i = (int)get_local_id(0) * VECTOR; i < padded; i += GROUP * VECTOR)

@@ -2,9 +2,9 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 dist_man_MANS += \
-	man/hadal.1 \
 	man/hadal-devices.1 \
 	man/hadal-generate.1 \
 	man/hadal-inspect.1 \
 	man/hadal-score.1 \
-	man/hadal-tokenize.1
+	man/hadal-tokenize.1 \
+	man/hadal.1

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
+# What a test program is made of where its folder says nothing else: its file of C, and all of the library.
+LDADD = libinternal.la $(CMOCKA_LIBS) $(libraries)
+
 include tests/base/local.mk
 include tests/device/local.mk
 include tests/weights/local.mk
@@ -28,7 +31,7 @@ AM_TESTS_ENVIRONMENT = \
 	unset NO_COLOR; \
 	mkdir -p "$$POCL_CACHE_DIR";
 
-EXTRA_DIST += tests/lsan.supp
+EXTRA_DIST += tests/check.h tests/lsan.supp tests/npy.h
 
 clean-local:
 	rm -rf tests/cache

@@ -78,6 +78,10 @@ const device_shape *device_shape_of(const hadal_device *device);
 /* The -D options of kernels over cl/tile.clh that choose this device's back end; "" where matrix is NONE. */
 const char *device_matrix_option(const hadal_device *device);
 
+/* How lanes exchange values on a device of that kind (cl/lane.clh); capability: hadal_device_info's
+ * compute_capability. */
+const char *device_lane_path(hadal_device_kind kind, uint32_t capability);
+
 /* Rows of activations, caches and weights are padded with zeros to a multiple of this many elements. */
 enum { ROW_UNIT = 16 };
 

@@ -72,6 +72,12 @@ static void describe_usability(hadal_device_info *info, cl_device_id id)
     snprintf(info->unusable_reason, sizeof info->unusable_reason, "%s", reason);
 }
 
+const char *device_lane_path(hadal_device_kind kind, uint32_t capability)
+{
+    /* PTX ISA: dp4a is there from 6.1 on, and lanes that have diverged meet again at shfl.sync from 7.0 on. */
+    return kind == HADAL_DEVICE_CPU ? "single" : capability >= 70 ? "ptx" : "local";
+}
+
 static void describe_capabilities(hadal_device_info *info, cl_device_id id, const char *extensions)
 {
     bool nvidia = discover_has_extension(extensions, "cl_nv_device_attribute_query");
@@ -85,8 +91,7 @@ static void describe_capabilities(hadal_device_info *info, cl_device_id id, cons
                       discover_has_extension(extensions, "cl_intel_subgroups");
     info->command_buffer = discover_has_extension(extensions, "cl_khr_command_buffer");
     info->integer_dot = discover_has_extension(extensions, "cl_khr_integer_dot_product");
-    /* shfl.sync, by inline PTX, exists from compute capability 3.0 on. */
-    info->lane_path = info->kind == HADAL_DEVICE_CPU ? "single" : info->compute_capability >= 30 ? "ptx" : "local";
+    info->lane_path = device_lane_path(info->kind, info->compute_capability);
     info->matrix_unit = "none";
     if (info->compute_capability == 90) /* wgmma is of compute capability 9.0 alone */
         info->matrix_unit = "nvidia wgmma";

@@ -95,20 +95,21 @@ static hadal_status remember_index_keys(forward *f, const layer_weights *w, cons
 }
 
 /* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores
- * are made and consumed for score_rows queries at a time, so that memory is bounded whatever the prompt's length. */
+ * are made and consumed for score_rows queries at a time, so that memory is bounded whatever the prompt's length. Rows
+ * are as long as there are keys, not as the context. */
 static hadal_status select_positions(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
     const settings *set = &f->settings;
-    size_t stride = round_up(set->context, ROW_UNIT);
     TRY(linear_run(&f->ops.linear, a->index_query, a->q_latent, &w->indexer_wq_b, s->tokens, false));
     TRY(linear_run(&f->ops.linear, a->index_weights, a->h, &w->indexer_weights_proj, s->tokens, false));
     TRY(index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights,
                     f->model->rope_table, a->positions, s->tokens));
     for (size_t first = 0; first < s->tokens; first += set->score_rows) {
-        size_t rows = min_size(set->score_rows, s->tokens - first);
+        size_t rows = min_size(set->score_rows, s->tokens - first), keys = s->position + first + rows;
+        size_t stride = round_up(keys, ROW_UNIT);
         TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights,
-                         cache->index, cache->index_scales, a->positions, first, rows, s->position + first + rows));
+                         cache->index, cache->index_scales, a->positions, first, rows, keys));
         TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores,
                   stride, a->positions, first, rows, set->index_topk));
     }

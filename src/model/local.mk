@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-
 libinternal_la_SOURCES += \
 	src/model/bind.c src/model/bind.h \
 	src/model/config.c src/model/config.h \
-	src/model/parameters.c \
-	src/model/rope_frequencies.c src/model/rope_frequencies.h
-
-libinternal_la_SOURCES += \
 	src/model/describe.c \
-	src/model/load.c src/model/model.h
-
-libinternal_la_SOURCES += \
 	src/model/forward.c src/model/forward.h \
+	src/model/load.c \
+	src/model/model.h \
+	src/model/parameters.c \
 	src/model/plan.c \
+	src/model/rope_frequencies.c src/model/rope_frequencies.h \
 	src/model/settings.c src/model/settings.h

@@ -41,7 +41,7 @@ typedef struct activations {
     buffer *index_weights;      /* [T, pad(index_n_heads)] */
     buffer *index_quantised;    /* elements of the index cache [T, index_n_heads, pad(index_head_dim)] */
     buffer *index_head_weights; /* [T, pad(index_n_heads)] */
-    buffer *scores;             /* [score_rows, pad(context)] */
+    buffer *scores;             /* [up to score_rows, pad(keys)]; keys up to context */
     buffer *selected;           /* int32 [T, pad(index_topk)] */
     buffer *selected_counts;    /* int32 [T] */
     buffer *partials;           /* see attend_scratch_bytes */

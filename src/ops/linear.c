@@ -28,20 +28,33 @@ void linear_free(linear_op *op)
     *op = (linear_op){0};
 }
 
-static linear_tile choose_tile(const device_shape *shape, bool several)
+/* Tokens and rows of a block in cl/linear_block.cl, and from how many tokens on one is filled well enough. */
+enum { BLOCK_SIDE = 128, FEWEST_BLOCK_TOKENS = 64 };
+
+static linear_form choose_form(const linear_op *op, size_t tokens)
+{
+    if (tokens == 1)
+        return LINEAR_ONE;
+    return device_shape_of(op->device)->group >= GPU_ITEMS && tokens >= FEWEST_BLOCK_TOKENS ? LINEAR_BLOCK
+                                                                                           : LINEAR_SEVERAL;
+}
+
+static linear_tile choose_tile(const device_shape *shape, linear_form form)
 {
     uint32_t items = shape->cpu ? 1 : shape->group < GPU_ITEMS ? shape->group : GPU_ITEMS;
-    if (several)
+    if (form == LINEAR_BLOCK)
+        return (linear_tile){BLOCK_SIDE, BLOCK_SIDE, GPU_ITEMS};
+    if (form == LINEAR_SEVERAL)
         return (linear_tile){4, 4, items};
     return (linear_tile){1, shape->cpu ? 4 : 1, items};
 }
 
 static hadal_status get_kernel(kernel **found, linear_op *op, const char *family, const char *name, dtype type,
-                               bool several)
+                               linear_form form)
 {
     if (*found)
         return HADAL_OK;
-    linear_tile tile = choose_tile(device_shape_of(op->device), several);
+    linear_tile tile = choose_tile(device_shape_of(op->device), form);
     byte_array options = {0};
     TRY(bytes_format(&options, "%s -D TOKENS=%u -D ROWS=%u -D ITEMS=%u", matrix_option(type), tile.tokens, tile.rows,
                      tile.items));
@@ -51,11 +64,11 @@ static hadal_status get_kernel(kernel **found, linear_op *op, const char *family
 }
 
 /* The launch that covers `rows` outputs of `tokens` tokens `copies` times (heads, experts). */
-static launch_shape cover(const linear_op *op, bool several, size_t rows, size_t tokens, size_t copies)
+static launch_shape cover(const linear_op *op, linear_form form, size_t rows, size_t tokens, size_t copies)
 {
     const device_shape *shape = device_shape_of(op->device);
-    linear_tile tile = choose_tile(shape, several);
-    size_t rows_a_group = (size_t)tile.rows * (tile.items / shape->lanes);
+    linear_tile tile = choose_tile(shape, form);
+    size_t rows_a_group = form == LINEAR_BLOCK ? tile.rows : (size_t)tile.rows * (tile.items / shape->lanes);
     return (launch_shape){
         .groups = {divide_up(rows, rows_a_group), divide_up(tokens, tile.tokens), copies},
         .size = {tile.items},
@@ -65,12 +78,12 @@ static launch_shape cover(const linear_op *op, bool several, size_t rows, size_t
 static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
                             size_t tokens, bool accumulate)
 {
-    bool several = tokens > 1;
-    kernel **plain = &op->plain[weight->type][several];
-    TRY(get_kernel(plain, op, "linear", "linear", weight->type, several));
+    linear_form form = choose_form(op, tokens);
+    kernel **plain = &op->plain[weight->type][form];
+    TRY(get_kernel(plain, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(op, several, slab->count, tokens, 1);
+        launch_shape shape = cover(op, form, slab->count, tokens, 1);
         shape.bytes = matrix_bytes(weight, slab->count) + tokens * (weight->columns + slab->count) * sizeof(float);
         shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
         TRY(LAUNCH(*plain, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
@@ -104,7 +117,7 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
 {
     kernel **dequantise = &op->dequantise[weight->type];
     TRY(prepare_dequantised(op, weight));
-    TRY(get_kernel(dequantise, op, "linear", "dequantise", weight->type, true));
+    TRY(get_kernel(dequantise, op, "linear", "dequantise", weight->type, LINEAR_SEVERAL));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         size_t most = rows_at_once(weight);
@@ -204,13 +217,13 @@ hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_
 hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
                           size_t row_offset, size_t width)
 {
-    bool several = tokens > 1;
+    linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
     size_t heads = weight->experts;
-    kernel **used = &op->heads[weight->type][several];
-    TRY(get_kernel(used, op, "linear", "linear_heads", weight->type, several));
+    kernel **used = &op->heads[weight->type][form];
+    TRY(get_kernel(used, op, "linear", "linear_heads", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(op, several, width, tokens, slab->count);
+        launch_shape shape = cover(op, form, width, tokens, slab->count);
         shape.bytes = slab->count * (matrix_bytes(weight, width) + tokens * (weight->columns + width) * sizeof(float));
         shape.operations = (uint64_t)2 * tokens * slab->count * width * weight->columns;
         TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
@@ -227,16 +240,16 @@ hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const ma
 hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight, size_t tokens,
                            size_t head_width, size_t nope, size_t row_width, double factor)
 {
-    bool several = tokens > 1;
+    linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
     const device_shape *device = device_shape_of(op->device);
     size_t heads = weight->experts, vectors = weight->stride / device->vector;
     size_t items = device->cpu ? 1 : min_size(ABSORB_ITEMS, device->group);
-    kernel **used = &op->absorb[weight->type][several];
-    TRY(get_kernel(used, op, "absorb", "absorb", weight->type, several));
+    kernel **used = &op->absorb[weight->type][form];
+    TRY(get_kernel(used, op, "absorb", "absorb", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = {
-            .groups = {divide_up(vectors, items), divide_up(tokens, choose_tile(device, several).tokens), slab->count},
+            .groups = {divide_up(vectors, items), divide_up(tokens, choose_tile(device, form).tokens), slab->count},
             .size = {items},
             .bytes = slab->count * (matrix_bytes(weight, nope) + tokens * (nope + weight->columns) * sizeof(float)),
             .operations = (uint64_t)2 * tokens * slab->count * nope * weight->columns,
@@ -266,8 +279,8 @@ static hadal_status experts_by_slot(linear_op *op, buffer *out, const buffer *in
 {
     kernel **used = &op->slots[weight->type];
     size_t count = slots->tokens * slots->choices;
-    TRY(get_kernel(used, op, "linear", "linear_slots", weight->type, false));
-    launch_shape shape = cover(op, false, weight->rows, count, 1);
+    TRY(get_kernel(used, op, "linear", "linear_slots", weight->type, LINEAR_ONE));
+    launch_shape shape = cover(op, LINEAR_ONE, weight->rows, count, 1);
     shape.bytes = count * (matrix_bytes(weight, weight->rows) + (weight->columns + weight->rows) * sizeof(float)) /
                   weight->slab_count;
     shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
@@ -283,11 +296,12 @@ static hadal_status experts_by_slot(linear_op *op, buffer *out, const buffer *in
 static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
                                     const matrix_slab *slab, const linear_slots *slots, size_t slots_per_input)
 {
-    kernel **used = &op->experts[weight->type];
-    size_t count = slots->tokens * slots->choices;
-    TRY(get_kernel(used, op, "linear", "linear_experts", weight->type, true));
+    size_t count = slots->tokens * slots->choices, mean = divide_up(count, weight->experts);
+    linear_form form = choose_form(op, max_size(mean, 2));
+    kernel **used = &op->experts[weight->type][form];
+    TRY(get_kernel(used, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear_experts", weight->type, form));
     /* Groups for the mean list; longer ones are taken in turns. */
-    launch_shape shape = cover(op, true, weight->rows, divide_up(count, weight->experts), slab->count);
+    launch_shape shape = cover(op, form, weight->rows, mean, slab->count);
     shape.bytes = min_size(slab->count, count) * matrix_bytes(weight, weight->rows) +
                   count * (weight->columns + weight->rows) * sizeof(float);
     shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;

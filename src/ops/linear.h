@@ -14,7 +14,8 @@
  * on an H200, and then has to earn that back. */
 enum { LINEAR_WORTHWHILE_SECONDS = 60 };
 
-enum { LINEAR_TILES = 2 }; /* for one token, for several */
+/* Forms of the kernels: for one token, for several, and for enough to fill blocks on a GPU. */
+typedef enum linear_form { LINEAR_ONE, LINEAR_SEVERAL, LINEAR_BLOCK, LINEAR_FORMS } linear_form;
 
 typedef struct linear_op {
     hadal_device *device;
@@ -23,11 +24,11 @@ typedef struct linear_op {
     const buffer *packed_input; /* what matmul has packed, for weights of packed_type */
     dtype packed_type;
     buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
-    kernel *plain[DTYPE_COUNT][LINEAR_TILES];
-    kernel *heads[DTYPE_COUNT][LINEAR_TILES];
-    kernel *experts[DTYPE_COUNT];
+    kernel *plain[DTYPE_COUNT][LINEAR_FORMS];
+    kernel *heads[DTYPE_COUNT][LINEAR_FORMS];
+    kernel *experts[DTYPE_COUNT][LINEAR_FORMS];
     kernel *slots[DTYPE_COUNT];
-    kernel *absorb[DTYPE_COUNT][LINEAR_TILES];
+    kernel *absorb[DTYPE_COUNT][LINEAR_FORMS];
     kernel *dequantise[DTYPE_COUNT];
 } linear_op;
 

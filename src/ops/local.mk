@@ -2,20 +2,17 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 libinternal_la_SOURCES += \
-	src/ops/matrix.h \
-	src/ops/norm.c src/ops/norm.h
-
-libinternal_la_SOURCES += \
 	src/ops/attend.c src/ops/attend.h \
-	src/ops/index_rotate.c src/ops/index_rotate.h \
-	src/ops/index_scores.c src/ops/index_scores.h \
-	src/ops/top_k.c src/ops/top_k.h
-
-libinternal_la_SOURCES += \
 	src/ops/dispatch.c src/ops/dispatch.h \
 	src/ops/embed.c src/ops/embed.h \
+	src/ops/index_rotate.c src/ops/index_rotate.h \
+	src/ops/index_scores.c src/ops/index_scores.h \
 	src/ops/latent.c src/ops/latent.h \
+	src/ops/linear.c src/ops/linear.h \
+	src/ops/matmul.c src/ops/matmul.h \
+	src/ops/matrix.c src/ops/matrix.h \
 	src/ops/moe_combine.c src/ops/moe_combine.h \
+	src/ops/norm.c src/ops/norm.h \
 	src/ops/reference.c src/ops/reference.h \
 	src/ops/reference_indexer.c src/ops/reference_indexer.h \
 	src/ops/rope.c src/ops/rope.h \
@@ -25,9 +22,5 @@ libinternal_la_SOURCES += \
 	src/ops/self_test_indexer.c \
 	src/ops/self_test_layers.c \
 	src/ops/self_test_linear.c \
-	src/ops/swiglu.c src/ops/swiglu.h
-
-libinternal_la_SOURCES += \
-	src/ops/linear.c src/ops/linear.h \
-	src/ops/matmul.c src/ops/matmul.h \
-	src/ops/matrix.c
+	src/ops/swiglu.c src/ops/swiglu.h \
+	src/ops/top_k.c src/ops/top_k.h

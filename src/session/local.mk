@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-
-libinternal_la_SOURCES += \
-	src/session/session.c
-
 libinternal_la_SOURCES += \
 	src/session/generate.c \
 	src/session/probability.c src/session/probability.h \
 	src/session/sampler.c \
-	src/session/session.h \
+	src/session/session.c src/session/session.h \
 	src/session/stop.c src/session/stop.h

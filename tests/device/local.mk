@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-check_PROGRAMS += tests/device/test_device
-tests_device_test_device_SOURCES = tests/device/test_device.c
-tests_device_test_device_LDADD = $(test_ldadd)
-TESTS += tests/device/test_device
+device_tests = \
+	tests/device/test_device
+check_PROGRAMS += $(device_tests)
+TESTS += $(device_tests)

@@ -238,6 +238,15 @@ static void wrong_arguments_of_a_launch_are_reported(void **state)
     hadal_device_close(device);
 }
 
+/* dp4a needs compute capability 6.1, lanes that meet again at shfl.sync 7.0. */
+static void lanes_exchange_by_ptx_from_compute_capability_7_on(void **state)
+{
+    (void)state;
+    assert_string_equal(device_lane_path(HADAL_DEVICE_CPU, 0), "single");
+    for (uint32_t capability = 0; capability < 120; capability += 5)
+        assert_string_equal(device_lane_path(HADAL_DEVICE_GPU, capability), capability >= 70 ? "ptx" : "local");
+}
+
 static void launches_are_counted_by_phase(void **state)
 {
     (void)state;
@@ -283,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_directory_without_kernels_is_refused),
         cmocka_unit_test(buffers_keep_to_their_sizes),
         cmocka_unit_test(wrong_arguments_of_a_launch_are_reported),
+        cmocka_unit_test(lanes_exchange_by_ptx_from_compute_capability_7_on),
         cmocka_unit_test(launches_are_counted_by_phase),
     };
     test_open_device(NULL);

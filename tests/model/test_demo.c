@@ -189,35 +189,54 @@ static void the_needle_is_found_sparse_and_dense(void **state)
     hadal_tokenizer_free(tokenizer);
 }
 
-/* Doubling the context leaves what attention reads and computes unchanged, as index_topk positions are read anyway. */
-static void the_work_of_sparse_attention_does_not_grow_with_the_context(void **state)
+/* Bytes and operations that kernels whose name begins so are counted with, for one token after `before` others. */
+static void count_work(uint64_t *bytes, uint64_t *operations, const char *kernels, size_t context, size_t before)
+{
+    const hadal_session_options options = {.context = context, .attention = HADAL_ATTENTION_SPARSE, .index_topk = 64};
+    int32_t token = 7, *tokens = calloc(before, sizeof *tokens);
+    hadal_session *session;
+    hadal_profile_row *rows;
+    size_t count;
+    CHECK_OK(hadal_session_create(&session, demo, &options));
+    CHECK_OK(hadal_session_feed(session, tokens, before, NULL));
+    hadal_device_profile_reset(test_device());
+    CHECK_OK(hadal_session_feed(session, &token, 1, NULL));
+    CHECK_OK(hadal_device_profile(test_device(), &rows, &count));
+    *bytes = *operations = 0;
+    for (size_t row = 0; row < count; row++)
+        if (strncmp(rows[row].kernel, kernels, strlen(kernels)) == 0) {
+            *bytes += rows[row].bytes;
+            *operations += rows[row].operations;
+        }
+    assert_true(*bytes > 0 && *operations > 0);
+    free(rows);
+    free(tokens);
+    hadal_session_free(session);
+}
+
+/* Twice as many tokens leave what attention reads and computes unchanged, as index_topk positions are read anyway. */
+static void the_work_of_sparse_attention_does_not_grow_with_the_tokens(void **state)
 {
     (void)state;
     uint64_t bytes[2], operations[2];
-    for (size_t i = 0; i < 2; i++) {
-        const hadal_session_options options = {.context = 2100, .attention = HADAL_ATTENTION_SPARSE, .index_topk = 64};
-        size_t context = i ? 2048 : 1024, count;
-        int32_t token = 7, *tokens = calloc(context, sizeof *tokens);
-        hadal_session *session;
-        hadal_profile_row *rows;
-        CHECK_OK(hadal_session_create(&session, demo, &options));
-        CHECK_OK(hadal_session_feed(session, tokens, context, NULL));
-        hadal_device_profile_reset(test_device());
-        CHECK_OK(hadal_session_feed(session, &token, 1, NULL));
-        CHECK_OK(hadal_device_profile(test_device(), &rows, &count));
-        bytes[i] = operations[i] = 0;
-        for (size_t row = 0; row < count; row++)
-            if (strncmp(rows[row].kernel, "attend", 6) == 0) {
-                bytes[i] += rows[row].bytes;
-                operations[i] += rows[row].operations;
-            }
-        free(rows);
-        free(tokens);
-        hadal_session_free(session);
-    }
-    assert_true(bytes[0] > 0 && operations[0] > 0);
+    for (size_t i = 0; i < 2; i++)
+        count_work(&bytes[i], &operations[i], "attend", 2100, i ? 2048 : 1024);
     assert_int_equal(bytes[0], bytes[1]);
     assert_int_equal(operations[0], operations[1]);
+}
+
+/* A larger context that stays empty leaves the indexer's work unchanged: score rows are as long as there are keys. */
+static void the_work_of_the_indexer_does_not_grow_with_an_empty_context(void **state)
+{
+    (void)state;
+    static const char *const kernels[] = {"index_scores", "top_k"};
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
+        uint64_t bytes[2], operations[2];
+        for (size_t i = 0; i < 2; i++)
+            count_work(&bytes[i], &operations[i], kernels[k], i ? 8192 : 512, 300);
+        assert_int_equal(bytes[0], bytes[1]);
+        assert_int_equal(operations[0], operations[1]);
+    }
 }
 
 /* What `hadal inspect` predicts is what the device counts, class by class in sum. */
@@ -290,7 +309,8 @@ int main(void)
         cmocka_unit_test(the_reference_greedy_tokens_are_reproduced),
         cmocka_unit_test(quantised_caches_hardly_change_the_predictions),
         cmocka_unit_test(the_needle_is_found_sparse_and_dense),
-        cmocka_unit_test(the_work_of_sparse_attention_does_not_grow_with_the_context),
+        cmocka_unit_test(the_work_of_sparse_attention_does_not_grow_with_the_tokens),
+        cmocka_unit_test(the_work_of_the_indexer_does_not_grow_with_an_empty_context),
         cmocka_unit_test(memory_is_what_was_planned),
         cmocka_unit_test(bad_feeds_are_refused_and_change_nothing),
         cmocka_unit_test(truncation_forgets_what_followed),

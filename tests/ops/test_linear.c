@@ -297,6 +297,24 @@ static void matrices_are_split_at_the_largest_allocation(void **state)
     test_device_now = whole;
 }
 
+/* The form for GPUs with groups of 256: blocks of 128 tokens and rows, whole and cut off, and experts' lists. */
+static void many_tokens_are_multiplied_in_blocks(void **state)
+{
+    (void)state;
+    static const device_shape wide = {.vector = 4, .lanes = 32, .group = 256};
+    static const shape_case blocks[] = {{64, 130, 40, 128, 128}, {130, 64, 72, 48, 32}};
+    hadal_device *other = test_device_now;
+    if (device_shape_of(other)->lanes == 1)
+        skip(); /* once is enough */
+    test_open_device(&wide);
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
+        check_linear(type, &blocks[type % 2], HADAL_LINEAR_OWN, type % 2 == 1);
+        check_experts(type, 200, 2, 4, 30, 50);
+    }
+    hadal_device_close(test_device_now);
+    test_device_now = other;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +325,7 @@ int main(void)
         cmocka_unit_test(heads_and_absorb_agree),
         cmocka_unit_test(heads_cut_blocks_of_scales),
         cmocka_unit_test(experts_agree_also_without_tokens),
+        cmocka_unit_test(many_tokens_are_multiplied_in_blocks),
         cmocka_unit_test(matrices_are_split_at_the_largest_allocation),
     };
     TEST_ON_SHAPES(tests);

@@ -61,9 +61,21 @@ untagged() {
     done
 }
 
+# Lists of files, one a line: that two lines of work meet in one spot less often, and that a missing file is seen.
+unsorted() {
+    files_named local.mk src cl tests tools man weights | LC_ALL=C on_files awk '
+        !/^\t[a-z]+\// { last = "" }
+        /^\t[a-z]+\// {
+            if ($1 <= last)
+                print FILENAME ":" FNR ": " $1 " stands behind " last
+            last = $1
+        }'
+}
+
 kept 'files, functions and lines have bearable lengths' lengths
 kept 'no tabs, no white space at the end of lines' white_space
 kept 'every file says its licence' untagged
+kept 'lists of files are sorted' unsorted
 
 { echo 'int main(void)'; echo '{'; yes '    ;' | head -n 80; echo '}'; } |
     seen 'a long function is seen' lengths src/a.c 'src/a.c:2: a function of more than 80 lines'
@@ -75,5 +87,7 @@ printf '%120s\n' é | seen 'a character is one column' lengths tests/a/b.sh ''
 printf '\tx\n' | seen 'a tab is seen' white_space src/a.h 'src/a.h:1: a tab'
 printf '/* SPDX-License-Identifier: MIT */\n' | seen 'a missing tag is seen' untagged src/a.h \
     'src/a.h: no SPDX-FileCopyrightText: The hadal authors'
+printf 'EXTRA_DIST = \\\n\tcl/b.cl \\\n\tcl/a.cl\nTESTS = \\\n\tcl/a.sh\n' |
+    seen 'a list out of order is seen' unsorted cl/local.mk 'cl/local.mk:3: cl/a.cl stands behind cl/b.cl'
 
 finish

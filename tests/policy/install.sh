@@ -57,7 +57,34 @@ kernels=$(cd "$top_srcdir/cl" && ls -- *.cl *.clh | sed 's,^,share/hadal/cl/,')
 for name in bin/hadal share/hadal/model/model.safetensors $kernels; do
     check "$name is installed" [ -n "$(find "$root" -path "*/$name")" ]
 done
-check 'the installed program runs' env LD_LIBRARY_PATH="$libraries" "$(find "$root" -path '*/bin/hadal')" --version
+program=$(find "$root" -path '*/bin/hadal')
+data=$(dirname "$(dirname "$(find "$root" -path '*/cl/linear.cl')")")
+check 'the installed program runs' env LD_LIBRARY_PATH="$libraries" "$program" --version
+
+# writes NAME COMMAND...: the command generates what the program in the build tree does.
+writes() {
+    name=$1
+    shift
+    run "$@" generate -q -p 'In Python, a list is' -n 8
+    check "$name" cmp "$work/stdout" "$work/expected"
+}
+
+# Under DESTDIR it must be told where its data stand; at their place, which only a mount of our own can give them, not.
+shared=$(dirname "${data#"$root"}")
+mounted='mount -t overlay overlay -o "lowerdir=$1$2:$2" "$2" && shift 2 && exec "$@"'
+if "$hadal" generate -q -p 'In Python, a list is' -n 8 >"$work/expected"; then
+    writes 'the installed program generates text with the installed kernels and model' \
+        env LD_LIBRARY_PATH="$libraries" HADAL_CL_DIR="$data/cl" HADAL_MODEL="$data/model" "$program"
+    unset HADAL_CL_DIR HADAL_MODEL
+    if [ -d "$shared" ] && unshare -rm sh -c "$mounted" - "$root" "$shared" true; then
+        writes 'the installed program finds its kernels and its model' \
+            unshare -rm sh -c "$mounted" - "$root" "$shared" env LD_LIBRARY_PATH="$libraries" "$program"
+    else
+        skip 'the installed program finds its kernels and its model' "nothing can be mounted on $shared here"
+    fi
+else
+    skip 'the installed program generates text' 'no OpenCL device'
+fi
 check 'no test is installed' [ -z "$(find "$root" -name 'test_*')" ]
 
 run make -C "$top_builddir" uninstall DESTDIR="$root"
