@@ -18,22 +18,20 @@
 #define STAGE (TILE_COLUMNS * TILE_DEPTH) /* elements of B */
 
 /* packed[row, :] = in[row, :] * factors[row] in 16 bits, factors a power of two that brings the row's largest magnitude
- * to 2^14 .. 2^15 where halves are used (they end at 65504 and lose bits below 2^-14), 1 where bfloat16s are. in rows of
- * in_stride floats, packed rows of packed_stride elements: a multiple of TILE_DEPTH, zeros beyond in_stride. One group a
- * row. */
-__kernel void matmul_pack(__global uint *packed, __global float *factors, __global const float *in, int in_stride,
-                          int packed_stride)
+ * to 2^14 .. 2^15 where halves are used (they end at 65504 and lose bits below 2^-14), 1 where bfloat16s are. Row
+ * token * heads + head of in begins at token * token_stride + head * head_stride; packed rows are packed_stride elements
+ * long: a multiple of TILE_DEPTH, zeros beyond `columns`. Groups: heads, tokens. */
+__kernel void matmul_pack(__global uint *packed, __global float *factors, __global const float *in, int token_stride,
+                          int head_stride, int columns, int packed_stride)
 {
     GROUP_SCRATCH;
-    size_t row = get_group_id(0);
-    in += row * in_stride;
+    size_t row = get_group_id(1) * get_num_groups(0) + get_group_id(0);
+    in += get_group_id(1) * token_stride + get_group_id(0) * head_stride;
     float factor = 1.0f;
 #ifdef TILE_F16
     float largest = 0.0f;
-    for (int i = (int)get_local_id(0) * VECTOR; i < in_stride; i += GROUP * VECTOR) {
-        float4 values = fabs(vload4(0, in + i));
-        largest = fmax(largest, fmax(fmax(values.x, values.y), fmax(values.z, values.w)));
-    }
+    for (int i = get_local_id(0); i < columns; i += GROUP)
+        largest = fmax(largest, fabs(in[i]));
     largest = group_max(largest);
     int exponent = (int)(as_uint(largest) >> 23 & 255) - 127;
     factor = largest > 0.0f && isfinite(largest) ? ldexp(1.0f, clamp(14 - exponent, -126, 126)) : 1.0f;
@@ -41,7 +39,8 @@ __kernel void matmul_pack(__global uint *packed, __global float *factors, __glob
     packed += row * packed_stride / 2;
     for (int pair = get_local_id(0); pair < packed_stride / 2; pair += GROUP) {
         int place = 2 * pair, column = place / TILE_DEPTH * TILE_DEPTH + tile_b_source(place % TILE_DEPTH);
-        float2 values = column < in_stride ? vload2(0, in + column) * factor : (float2)(0.0f);
+        float2 values = (float2)(column < columns ? in[column] : 0.0f, column + 1 < columns ? in[column + 1] : 0.0f);
+        values *= factor;
 #ifdef TILE_F16
         vstore_half2_rte(values, pair, (__global half *)packed);
 #else
@@ -202,6 +201,39 @@ matmul(__global float *out, __global const tile_b *packed, __global const float 
             float value = sums[i] / (factors[token] * scale_factor);
             *target = accumulate ? *target + value : value;
         }
+    }
+}
+
+/* out[token, head, row] = factor * in[token, head] . weight[head][row_offset + row], row < rows, from packed rows
+ * [tokens, heads, packed_stride]; out begins out_stride floats apart for a token, head_stride for a head. weight: one
+ * matrix [matrix_rows, stride] a head; this slab holds the heads from first_head on. Groups: tiles of tokens, tiles of
+ * rows, heads. */
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+matmul_heads(__global float *out, __global const tile_b *packed, __global const float *factors,
+             __global const weight_t *weight, __global const float *scales, int tokens, int heads, int first_head,
+             int packed_stride, int out_stride, int head_stride, int row_offset, int rows, int matrix_rows, int stride,
+             int block_rows, int block_columns, int scale_columns, int scale_rows, float scale_factor, float factor)
+{
+    __local __attribute__((aligned(1024))) tile_b ring[STAGES * STAGE + TILE_SCRATCH];
+    int here = (int)get_group_id(2), head = first_head + here;
+    weights w = {weight + (size_t)here * matrix_rows * stride, scales + (size_t)here * scale_rows * scale_columns,
+                 row_offset + rows, stride, block_rows, block_columns, scale_columns, scale_factor};
+    int first_token = (int)get_group_id(0) * TILE_COLUMNS, first_row = own_first_row();
+    __global const tile_b *sources[COPIES];
+    held h;
+    float sums[TILE_SUMS];
+    MATRIX_UNROLL
+    for (int i = 0; i < COPIES; i++)
+        sources[i] = copied_chunk(packed, (size_t)min(first_token + copied_row(i), tokens - 1) * heads + head,
+                                  packed_stride);
+    hold_rows(&h, &w, row_offset + first_row);
+    multiply_columns(sums, ring, sources, &h, &w);
+    MATRIX_UNROLL
+    for (int i = 0; i < TILE_SUMS; i++) {
+        int token = first_token + TILE_COLUMN(i), row = first_row + TILE_ROW(i);
+        if (token < tokens && row < rows)
+            out[(size_t)token * out_stride + head * head_stride + row] =
+                sums[i] * factor / (factors[token * heads + head] * scale_factor);
     }
 }
 

@@ -23,6 +23,10 @@ extern const command devices_command;
       "OpenCL device: its index or a part of its name (default: $HADAL_DEVICE, else the GPU with " \
       "most memory, else any)")
 
+#define PRECISION_OPTIONS(X)                                                                          \
+    X(CHOICE, precision, 0, "precision", "fast|exact", ANY,                                           \
+      "products on the device's matrix units where it has known ones (default), or all in float32")
+
 /* The words of the choices stand in the order of the enums of hadal.h. */
 #define SESSION_OPTIONS(X)                                                                                   \
     X(COUNT, context, 'c', "context", "N", COUNTS(1, INT32_MAX),                                             \
@@ -48,6 +52,7 @@ extern const command devices_command;
 
 OPTION_GROUP(model_settings, MODEL_OPTIONS)
 OPTION_GROUP(device_settings, DEVICE_OPTIONS)
+OPTION_GROUP(precision_settings, PRECISION_OPTIONS)
 OPTION_GROUP(session_settings, SESSION_OPTIONS)
 OPTION_GROUP(engine_settings, ENGINE_OPTIONS)
 OPTION_GROUP(output_settings, OUTPUT_OPTIONS)

@@ -40,6 +40,11 @@ const char *engine_device_selector(const device_settings *device)
     return selector && *selector ? selector : NULL;
 }
 
+const char *engine_precision_name(hadal_precision precision)
+{
+    return precision == HADAL_PRECISION_EXACT ? "exact" : "fast";
+}
+
 hadal_session_options engine_session_options(const session_settings *session)
 {
     return (hadal_session_options){
@@ -83,7 +88,8 @@ static void tell_what_runs(const engine *e, const engine_request *request)
     bool wanted = request->engine->verbose;
     report_note(wanted, "model %s: %s, %.1f M parameters, %s, loaded in %.2f s", e->directory, model->model_type,
                 (double)model->parameters / 1e6, model->weight_format, e->load_seconds);
-    report_note(wanted, "device %zu: %s (%s)", device->index, device->name, device->platform);
+    report_note(wanted, "device %zu: %s (%s), precision %s", device->index, device->name, device->platform,
+                engine_precision_name(device->precision));
 }
 
 /* The context: as asked for, else what is needed, within the model's positions. */
@@ -106,6 +112,8 @@ int engine_open(engine *e, const engine_request *request)
     hadal_session_options options = engine_session_options(request->session);
     TRY(report_status(hadal_device_open(&e->device, &(hadal_device_options){
                                                              .selector = engine_device_selector(request->device),
+                                                             .precision =
+                                                                 (hadal_precision)request->precision->precision,
                                                              .profile = request->profile,
                                                          })));
     TRY(load_model(e, request));

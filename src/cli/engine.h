@@ -16,6 +16,9 @@ int engine_find_model(char **directory, const model_settings *model);
 /* -d, else $HADAL_DEVICE, else NULL. Not owned. */
 const char *engine_device_selector(const device_settings *device);
 
+/* The word of --precision for what a device computes with. */
+const char *engine_precision_name(hadal_precision precision);
+
 /* The options of a session; context is 0 unless -c was given. */
 hadal_session_options engine_session_options(const session_settings *session);
 
@@ -35,6 +38,7 @@ int engine_open_text(engine *e, const model_settings *model, bool tokenizer_need
 
 typedef struct engine_request {
     const device_settings *device;
+    const precision_settings *precision;
     const session_settings *session;
     const engine_settings *engine;
     const output_settings *output;

@@ -31,6 +31,7 @@ typedef struct generation {
     sampling_settings sampling;
     model_settings model;
     device_settings device;
+    precision_settings precision;
     session_settings session;
     engine_settings engine_settings;
     output_settings output;
@@ -112,11 +113,13 @@ static int write_done_json(generation *g, const hadal_generate_result *result)
                                result->prefill_seconds, "decode_seconds", result->decode_seconds,
                                "prefill_tokens_per_second", rate(result->prompt_tokens, result->prefill_seconds),
                                "decode_tokens_per_second", rate(result->generated_tokens, result->decode_seconds));
-    return output_json(json_pack("{s:s, s:s%, s:o, s:s, s:o, s:o, s:I, s:o*}", "type", "done", "text",
+    return output_json(json_pack("{s:s, s:s%, s:o, s:s, s:o, s:o, s:I, s:s, s:o*}", "type", "done", "text",
                                  result->text ? result->text : "", result->length, "tokens",
                                  output_ids(result->tokens.ids, result->tokens.count), "finish",
                                  finish_name(result->finish), "usage", usage, "timing", timing, "seed",
-                                 (json_int_t)g->sampling.seed, "profile", profile));
+                                 (json_int_t)g->sampling.seed, "precision",
+                                 engine_precision_name(hadal_device_describe(g->engine.device)->precision), "profile",
+                                 profile));
 }
 
 static void tell_speed(const generation *g, const hadal_generate_result *result)
@@ -187,6 +190,7 @@ static int open_and_generate(generation *g)
     hadal_sampler *sampler = NULL;
     const engine_request request = {
         .device = &g->device,
+        .precision = &g->precision,
         .session = &g->session,
         .engine = &g->engine_settings,
         .output = &g->output,
@@ -220,6 +224,7 @@ static int parse(generation *g, const command *self, int argc, char **argv)
         sampling_settings_group("Choice of tokens", &g->sampling),
         model_settings_group("Model and device", &g->model),
         device_settings_group(NULL, &g->device),
+        precision_settings_group(NULL, &g->precision),
         session_settings_group(NULL, &g->session),
         engine_settings_group(NULL, &g->engine_settings),
         output_settings_group("Output", &g->output),

@@ -14,6 +14,7 @@
 typedef struct inspection {
     model_settings model;
     device_settings device_settings;
+    precision_settings precision;
     session_settings session;
     output_settings output;
     char *path;
@@ -114,6 +115,8 @@ static int print_memory(const inspection *in)
     uint64_t memory = in->limits->memory_bytes;
     TRY(output_format("\ndevice %zu     %s, %s of memory\n", in->limits->index, in->limits->name,
                       output_bytes(has, (double)memory)));
+    TRY(output_format("              precision %s, matrix unit %s\n", engine_precision_name(in->limits->precision),
+                      in->limits->matrix_unit));
     if (total <= memory)
         return output_format("              it fits, %s are left\n",
                              output_bytes(difference, (double)(memory - total)));
@@ -179,9 +182,10 @@ static int print_json(const inspection *in)
 {
     const hadal_plan *plan = &in->plan;
     uint64_t total = plan->weight_bytes + plan->session_bytes;
-    json_t *device = in->limits ? json_pack("{s:I, s:s, s:I, s:b}", "index", (json_int_t)in->limits->index, "name",
+    json_t *device = in->limits ? json_pack("{s:I, s:s, s:I, s:s, s:s, s:b}", "index", (json_int_t)in->limits->index, "name",
                                             in->limits->name, "memory_bytes", (json_int_t)in->limits->memory_bytes,
-                                            "fits", total <= in->limits->memory_bytes)
+                                            "precision", engine_precision_name(in->limits->precision), "matrix_unit",
+                                            in->limits->matrix_unit, "fits", total <= in->limits->memory_bytes)
                                 : json_null();
     return output_json(json_pack(
         "{s:s, s:s, s:o, s:b, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "type", "model", "path", in->path,
@@ -199,7 +203,10 @@ static int print_json(const inspection *in)
 static int find_device(inspection *in)
 {
     const char *selector = engine_device_selector(&in->device_settings);
-    hadal_status status = hadal_device_open(&in->device, &(hadal_device_options){.selector = selector});
+    hadal_status status = hadal_device_open(&in->device, &(hadal_device_options){
+                                                          .selector = selector,
+                                                          .precision = (hadal_precision)in->precision.precision,
+                                                      });
     if (status == HADAL_OK)
         in->limits = hadal_device_describe(in->device);
     return status == HADAL_ERROR_NO_DEVICE && !selector ? 0 : report_status(status);
@@ -223,6 +230,7 @@ static int run(const command *self, int argc, char **argv)
     const option_group groups[] = {
         model_settings_group("Model and device", &in.model),
         device_settings_group(NULL, &in.device_settings),
+        precision_settings_group(NULL, &in.precision),
         session_settings_group(NULL, &in.session),
         output_settings_group("Output", &in.output),
     };

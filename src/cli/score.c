@@ -27,6 +27,7 @@ typedef struct scoring {
     score_settings settings;
     model_settings model;
     device_settings device;
+    precision_settings precision;
     session_settings session;
     engine_settings engine_settings;
     output_settings output;
@@ -131,6 +132,7 @@ static int score(scoring *s)
 {
     const engine_request request = {
         .device = &s->device,
+        .precision = &s->precision,
         .session = &s->session,
         .engine = &s->engine_settings,
         .output = &s->output,
@@ -179,6 +181,7 @@ static int parse(scoring *s, const char **path, const command *self, int argc, c
         score_settings_group("Text", &s->settings),
         model_settings_group("Model and device", &s->model),
         device_settings_group(NULL, &s->device),
+        precision_settings_group(NULL, &s->precision),
         session_settings_group(NULL, &s->session),
         engine_settings_group(NULL, &s->engine_settings),
         output_settings_group("Output", &s->output),

@@ -67,7 +67,7 @@ static hadal_status make_queries(forward *f, const layer_weights *w, const step 
     const model_config *c = &f->model->config;
     const activations *a = &f->a;
     size_t row = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
-    TRY(linear_run(&f->ops.linear, a->q_latent, a->h, &w->q_a_proj, s->tokens, false));
+    TRY(linear_run_again(&f->ops.linear, a->q_latent, a->h, &w->q_a_proj, s->tokens, false));
     TRY(norm_rms(&f->ops.norm, a->q_latent, a->q_latent, w->q_a_layernorm, s->tokens, c->q_lora_rank,
                  CONFIG_LATENT_NORM_EPS));
     TRY(linear_run(&f->ops.linear, a->q, a->q_latent, &w->q_b_proj, s->tokens, false));
@@ -89,7 +89,7 @@ static hadal_status remember_latents(forward *f, const layer_weights *w, const l
 static hadal_status remember_index_keys(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
-    TRY(linear_run(&f->ops.linear, a->index_key, a->h, &w->indexer_wk, s->tokens, false));
+    TRY(linear_run_again(&f->ops.linear, a->index_key, a->h, &w->indexer_wk, s->tokens, false));
     return index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
                      w->indexer_k_norm_bias, f->model->rope_table, a->positions, s->tokens);
 }
@@ -101,7 +101,7 @@ static hadal_status select_positions(forward *f, const layer_weights *w, const l
 {
     const activations *a = &f->a;
     const settings *set = &f->settings;
-    TRY(linear_run(&f->ops.linear, a->index_query, a->q_latent, &w->indexer_wq_b, s->tokens, false));
+    TRY(linear_run_again(&f->ops.linear, a->index_query, a->q_latent, &w->indexer_wq_b, s->tokens, false));
     TRY(linear_run(&f->ops.linear, a->index_weights, a->h, &w->indexer_weights_proj, s->tokens, false));
     TRY(index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights,
                     f->model->rope_table, a->positions, s->tokens));
@@ -122,9 +122,9 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
     const model_config *c = &f->model->config;
     const activations *a = &f->a;
     TRY(norm_rms(&f->ops.norm, a->h, a->x, w->input_layernorm, s->tokens, c->hidden_size, c->rms_norm_eps));
-    TRY(make_queries(f, w, s));
     TRY(remember_latents(f, w, cache, s));
     TRY(remember_index_keys(f, w, cache, s));
+    TRY(make_queries(f, w, s));
     if (s->sparse)
         TRY(select_positions(f, w, cache, s));
     TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, a->positions, s->sparse ? a->selected : NULL,
@@ -143,7 +143,7 @@ static hadal_status mlp(forward *f, buffer *out, const mlp_weights *w, const ste
 {
     const activations *a = &f->a;
     TRY(linear_run(&f->ops.linear, a->gate, a->h, &w->gate_proj, s->tokens, false));
-    TRY(linear_run(&f->ops.linear, a->up, a->h, &w->up_proj, s->tokens, false));
+    TRY(linear_run_again(&f->ops.linear, a->up, a->h, &w->up_proj, s->tokens, false));
     TRY(swiglu(&f->ops.swiglu, a->gate, a->gate, a->up, s->tokens, w->gate_proj.rows));
     return linear_run(&f->ops.linear, out, a->gate, &w->down_proj, s->tokens, accumulate);
 }
@@ -293,6 +293,8 @@ static hadal_status create_memory(forward *f)
     size_t count = settings_activation_needs(needs, &f->settings, config);
     size_t cache_count = settings_cache_needs(cache_needs, &f->settings, config);
     TRY(settings_allocate(&f->a, f->model->device, needs, count));
+    if (f->settings.matrix_unit)
+        matmul_lend(&f->ops.linear.matmul, f->a.packed, f->a.packed_factors);
     TRY(memory_allocate(&f->caches, config->num_hidden_layers, sizeof *f->caches));
     for (uint32_t layer = 0; layer < config->num_hidden_layers; layer++)
         TRY(settings_allocate(&f->caches[layer], f->model->device, cache_needs, cache_count));

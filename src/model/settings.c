@@ -9,6 +9,7 @@
 #include "ops/attend.h"
 #include "ops/index_rotate.h"
 #include "ops/latent.h"
+#include "ops/matmul.h"
 
 /* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory. */
 enum { CPU_CHUNK = 256, GPU_CHUNK = 512 };
@@ -65,6 +66,7 @@ hadal_status settings_resolve(settings *s, const model_config *config, const had
         .attention = options->attention,
         .kv_cache = options->kv_cache,
         .index_cache = options->index_cache,
+        .matrix_unit = device && device->precision == HADAL_PRECISION_FAST,
     };
     TRY(resolve_sizes(s, config, options));
     if (options->chunk) {
@@ -139,6 +141,30 @@ static void add_experts(need_list *list, const settings *s, const model_config *
     ADD_ROWS(list, MEMORY_ACTIVATIONS, shared_out, t, c->hidden_size);
 }
 
+/* The largest inputs of products on the matrix unit: rows of a token, of its heads, of its chosen experts. */
+static void add_packed(need_list *list, const settings *s, const model_config *c)
+{
+    size_t t = s->chunk, choices = max_size(c->num_experts_per_tok, 1);
+    const struct {
+        size_t rows, columns;
+    } inputs[] = {
+        {t, c->hidden_size},
+        {t, c->q_lora_rank},
+        {t, (size_t)c->num_attention_heads * c->v_head_dim},
+        {t, c->intermediate_size},
+        {t, (size_t)c->n_shared_experts * c->moe_intermediate_size},
+        {t * choices, c->moe_intermediate_size},
+        {t * c->num_attention_heads, max_size(c->kv_lora_rank, c->qk_nope_head_dim)},
+    };
+    size_t bytes = 0, rows = 0;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        bytes = max_size(bytes, matmul_packed_bytes(inputs[i].rows, inputs[i].columns));
+        rows = max_size(rows, inputs[i].rows);
+    }
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, packed), bytes, 1);
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, packed_factors), matmul_factor_bytes(rows), 1);
+}
+
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config)
 {
     need_list list = {.needs = needs};
@@ -149,6 +175,8 @@ size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const sett
     add_attention(&list, s, config);
     add_indexer(&list, s, config);
     add_experts(&list, s, config);
+    if (s->matrix_unit)
+        add_packed(&list, s, config);
     ADD_ROWS(&list, MEMORY_ACTIVATIONS, logits, s->logit_rows, config->vocab_size);
     return list.count;
 }

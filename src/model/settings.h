@@ -18,6 +18,7 @@ typedef struct settings {
     hadal_attention attention;
     hadal_kv_cache kv_cache;
     hadal_index_cache index_cache;
+    bool matrix_unit;   /* products of a step are taken by ops/matmul.h */
 } settings;
 
 /* Resolves and checks options (NULL: all defaults) for a model. device: its record, for the size of steps. */
@@ -53,6 +54,8 @@ typedef struct activations {
     buffer *gate, *up;          /* [T, pad(intermediate)] of a dense or shared MLP, or [T K, pad(moe_intermediate)] */
     buffer *expert_out;         /* [T K, pad(d)] */
     buffer *shared_out;         /* [T, pad(d)] */
+    buffer *packed;             /* 16-bit inputs of a product on the matrix unit, see ops/matmul.h */
+    buffer *packed_factors;
     buffer *logits;             /* [logit_rows, pad(vocab_size)] */
 } activations;
 
@@ -70,7 +73,7 @@ typedef struct buffer_need {
     uint64_t bytes;
 } buffer_need;
 
-enum { ACTIVATION_NEEDS = 32, CACHE_NEEDS = 3 };
+enum { ACTIVATION_NEEDS = 34, CACHE_NEEDS = 3 };
 
 /* Fills needs and returns how many there are. */
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config);

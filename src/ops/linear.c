@@ -219,6 +219,12 @@ hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const ma
 {
     linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
     size_t heads = weight->experts;
+    if (op->choice != HADAL_LINEAR_CLBLAST && matmul_takes(&op->matmul, weight, tokens)) {
+        const matmul_heads_out layout = {round_up(heads * width, ROW_UNIT), width, 1.0};
+        op->packed_input = NULL;
+        TRY(matmul_pack_heads(&op->matmul, in, weight, tokens, heads * weight->stride, weight->stride));
+        return matmul_heads(&op->matmul, out, &layout, weight, tokens, row_offset, width);
+    }
     kernel **used = &op->heads[weight->type][form];
     TRY(get_kernel(used, op, "linear", "linear_heads", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {

@@ -33,9 +33,18 @@ void matmul_create(matmul_op *op, hadal_device *device)
 
 void matmul_free(matmul_op *op)
 {
-    buffer_free(op->packed);
-    buffer_free(op->factors);
+    if (!op->lent) {
+        buffer_free(op->packed);
+        buffer_free(op->factors);
+    }
     *op = (matmul_op){0};
+}
+
+void matmul_lend(matmul_op *op, buffer *packed, buffer *factors)
+{
+    op->packed = packed;
+    op->factors = factors;
+    op->lent = true;
 }
 
 bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens)
@@ -75,27 +84,45 @@ static hadal_status get_kernel(kernel **found, matmul_op *op, const char *name, 
 }
 
 /* A buffer of at least that many bytes. */
-static hadal_status prepare(buffer **held, hadal_device *device, size_t bytes)
+static hadal_status prepare(buffer **held, const matmul_op *op, size_t bytes)
 {
     if (*held && buffer_bytes(*held) >= bytes)
         return HADAL_OK;
+    if (op->lent)
+        return failure(HADAL_ERROR_INTERNAL, "packed activations need %zu bytes, but %zu were lent", bytes,
+                       buffer_bytes(*held));
     buffer_free(*held);
     *held = NULL;
-    return buffer_create(held, device, MEMORY_ACTIVATIONS, bytes);
+    return buffer_create(held, op->device, MEMORY_ACTIVATIONS, bytes);
 }
 
-hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows)
+/* groups: heads, tokens. */
+static hadal_status pack(matmul_op *op, const buffer *in, const matrix *weight, size_t heads, size_t tokens,
+                         size_t token_stride, size_t head_stride)
 {
-    TRY(prepare(&op->packed, op->device, matmul_packed_bytes(rows, weight->columns)));
-    TRY(prepare(&op->factors, op->device, matmul_factor_bytes(rows)));
+    size_t rows = heads * tokens;
+    TRY(prepare(&op->packed, op, matmul_packed_bytes(rows, weight->columns)));
+    TRY(prepare(&op->factors, op, matmul_factor_bytes(rows)));
     TRY(get_kernel(&op->pack[weight->type], op, "matmul_pack", weight->type, MATMUL_TILES - 1));
     launch_shape shape = {
-        .groups = {rows},
+        .groups = {heads, tokens},
         .size = {device_shape_of(op->device)->group},
         .bytes = rows * weight->columns * (sizeof(float) + sizeof(uint16_t)),
     };
     return LAUNCH(op->pack[weight->type], shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
-                  arg_int((int64_t)weight->stride), arg_int((int64_t)packed_stride(weight->columns)));
+                  arg_int((int64_t)token_stride), arg_int((int64_t)head_stride), arg_int((int64_t)weight->columns),
+                  arg_int((int64_t)packed_stride(weight->columns)));
+}
+
+hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows)
+{
+    return pack(op, in, weight, 1, rows, weight->stride, 0);
+}
+
+hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, const matrix *weight, size_t tokens,
+                               size_t token_stride, size_t head_stride)
+{
+    return pack(op, in, weight, weight->experts, tokens, token_stride, head_stride);
 }
 
 static launch_shape cover(size_t tile, size_t tokens, size_t rows, size_t copies)
@@ -150,6 +177,30 @@ hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, co
                    arg_int((int64_t)weight->stride), arg_int(weight->block_rows), arg_int(weight->block_columns),
                    arg_int((int64_t)weight->scale_columns), arg_int((int64_t)weight->scale_rows),
                    arg_float(weight->half_factor)));
+    }
+    return HADAL_OK;
+}
+
+hadal_status matmul_heads(matmul_op *op, buffer *out, const matmul_heads_out *layout, const matrix *weight,
+                          size_t tokens, size_t row_offset, size_t rows)
+{
+    size_t tile = choose_tile(tokens), heads = weight->experts;
+    kernel **used = &op->heads[weight->type][tile];
+    TRY(get_kernel(used, op, "matmul_heads", weight->type, tile));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        launch_shape shape = cover(tile, tokens, rows, slab->count);
+        shape.bytes = slab->count * (matrix_bytes(weight, rows) + matmul_packed_bytes(tokens, weight->columns) +
+                                     tokens * rows * sizeof(float));
+        shape.operations = (uint64_t)2 * tokens * slab->count * rows * weight->columns;
+        TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(op->packed), arg_buffer(op->factors),
+                   arg_buffer(slab->values), arg_buffer(slab->scales ? slab->scales : slab->values),
+                   arg_int((int64_t)tokens), arg_int((int64_t)heads), arg_int((int64_t)slab->first),
+                   arg_int((int64_t)packed_stride(weight->columns)), arg_int((int64_t)layout->token_stride),
+                   arg_int((int64_t)layout->head_stride), arg_int((int64_t)row_offset), arg_int((int64_t)rows),
+                   arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
+                   arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
+                   arg_int((int64_t)weight->scale_rows), arg_float(weight->half_factor), arg_float(layout->factor)));
     }
     return HADAL_OK;
 }

@@ -14,16 +14,21 @@ enum { MATMUL_TILES = 3 }; /* 32, 64 or 128 tokens a group */
 
 typedef struct matmul_op {
     hadal_device *device;
-    buffer *packed;  /* 16-bit activations of one product; grows when it must */
-    buffer *factors; /* [rows of packed] */
+    buffer *packed;  /* 16-bit activations of one product */
+    buffer *factors; /* float32 [rows of packed] */
+    bool lent;       /* both belong to the caller; else they are made when they are needed */
     kernel *pack[DTYPE_COUNT];
     kernel *plain[DTYPE_COUNT][MATMUL_TILES];
     kernel *experts[DTYPE_COUNT][MATMUL_TILES];
+    kernel *heads[DTYPE_COUNT][MATMUL_TILES];
 } matmul_op;
 
 /* Nothing is allocated or built before the first product. */
 void matmul_create(matmul_op *op, hadal_device *device);
 void matmul_free(matmul_op *op);
+
+/* Scratch memory of matmul_packed_bytes and matmul_factor_bytes for all products to come; stays the caller's. */
+void matmul_lend(matmul_op *op, buffer *packed, buffer *factors);
 
 /* Whether this device has a matrix unit for such weights, and so many tokens are worth it. */
 bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens);
@@ -35,6 +40,23 @@ size_t matmul_factor_bytes(size_t rows);
 /* Packs in [rows, pad(columns)] float32 for products with weights of that type and number of columns. Before
  * matmul_run and matmul_experts, which may follow in any number. */
 HADAL_CHECKED hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows);
+
+/* The same for rows of each token's heads, before matmul_heads: row (token, head) begins token * token_stride + head *
+ * head_stride floats into in. */
+HADAL_CHECKED hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, const matrix *weight, size_t tokens,
+                                             size_t token_stride, size_t head_stride);
+
+/* Where the rows of matmul_heads go: row (token, head) token * token_stride + head * head_stride floats into the output,
+ * multiplied by factor. */
+typedef struct matmul_heads_out {
+    size_t token_stride, head_stride;
+    double factor;
+} matmul_heads_out;
+
+/* out[token, head, j] = in[token, head, :] . weight[head][row_offset + j, :], j < rows. weight: a stack of one matrix a
+ * head. */
+HADAL_CHECKED hadal_status matmul_heads(matmul_op *op, buffer *out, const matmul_heads_out *layout,
+                                        const matrix *weight, size_t tokens, size_t row_offset, size_t rows);
 
 /* out[tokens, rows] (+)= in[tokens, columns] W^T for the packed rows of in. */
 HADAL_CHECKED hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate);
