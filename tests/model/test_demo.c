@@ -151,6 +151,30 @@ static void quantised_caches_hardly_change_the_predictions(void **state)
     free(reference);
 }
 
+static float *exact_rows; /* logits in exact precision */
+
+static void remember_exact_logits(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    exact_rows = all_logits(&exact, tokens, read_tokens(tokens));
+}
+
+static void fast_precision_hardly_changes_the_predictions(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    size_t count = read_tokens(tokens);
+    float *got = all_logits(&exact, tokens, count);
+    double sum = 0;
+    for (size_t position = 0; position < count; position++)
+        sum += divergence(exact_rows + position * VOCABULARY, got + position * VOCABULARY);
+    printf("fast precision: mean KL against exact %.2g\n", sum / (double)count);
+    assert_true(sum / (double)count <= 0.02);
+    assert_memory_not_equal(exact_rows, got, count * VOCABULARY * sizeof *got);
+    free(got);
+}
+
 static void the_needle_is_found_sparse_and_dense(void **state)
 {
     (void)state;
@@ -302,6 +326,21 @@ static void truncation_forgets_what_followed(void **state)
     hadal_session_free(back);
 }
 
+static void open_demo(hadal_precision precision)
+{
+    test_open_device_with(NULL, precision);
+    if (hadal_model_load(&demo, test_device(), demo_directory(), NULL) != HADAL_OK) {
+        fprintf(stderr, "%s\n", hadal_error_message());
+        exit(1);
+    }
+}
+
+static void close_demo(void)
+{
+    hadal_model_free(demo);
+    hadal_device_close(test_device());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,14 +353,20 @@ int main(void)
         cmocka_unit_test(memory_is_what_was_planned),
         cmocka_unit_test(bad_feeds_are_refused_and_change_nothing),
         cmocka_unit_test(truncation_forgets_what_followed),
+        cmocka_unit_test(remember_exact_logits),
     };
-    test_open_device(NULL);
-    if (hadal_model_load(&demo, test_device(), demo_directory(), NULL) != HADAL_OK) {
-        fprintf(stderr, "%s\n", hadal_error_message());
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    hadal_model_free(demo);
-    hadal_device_close(test_device());
+    const struct CMUnitTest fast_tests[] = {
+        cmocka_unit_test(fast_precision_hardly_changes_the_predictions),
+        cmocka_unit_test(the_needle_is_found_sparse_and_dense),
+        cmocka_unit_test(memory_is_what_was_planned),
+    };
+    open_demo(HADAL_PRECISION_EXACT);
+    int failed = cmocka_run_group_tests_name("exact precision", tests, NULL, NULL);
+    close_demo();
+    open_demo(HADAL_PRECISION_FAST);
+    if (device_shape_of(test_device())->matrix != DEVICE_MATRIX_NONE)
+        failed += cmocka_run_group_tests_name("fast precision", fast_tests, NULL, NULL);
+    close_demo();
+    free(exact_rows);
     return failed;
 }

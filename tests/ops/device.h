@@ -24,15 +24,35 @@ static inline hadal_device *test_device(void)
     return test_device_now;
 }
 
-/* Opens the device HADAL_DEVICE, else the default; ends the program with status 77 (skipped) when there is none. */
-static inline void test_open_device(const device_shape *shape)
+/* Opens the device HADAL_DEVICE, else the default, with that precision; ends the program with status 77 (skipped) when
+ * there is none. */
+static inline void test_open_device_with(const device_shape *shape, hadal_precision precision)
 {
-    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE")};
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .precision = precision};
     hadal_status status = device_open_shaped(&test_device_now, &options, shape);
     if (status == HADAL_OK)
         return;
     fprintf(stderr, "%s: %s\n", status == HADAL_ERROR_NO_DEVICE ? "skipped" : "failed", hadal_error_message());
     exit(status == HADAL_ERROR_NO_DEVICE ? 77 : 1);
+}
+
+/* The same for what is compared with float32 tolerances. */
+static inline void test_open_device(const device_shape *shape)
+{
+    test_open_device_with(shape, HADAL_PRECISION_EXACT);
+}
+
+/* Opens the device for kernels over cl/tile.clh; where it has no matrix unit, with the instruction emulated. Says which. */
+static inline const char *test_open_matrix_device(void)
+{
+    static const device_shape emulated = {.vector = 4, .lanes = 32, .group = 64, .matrix = DEVICE_MATRIX_WGMMA,
+                                          .emulated = true};
+    test_open_device_with(NULL, HADAL_PRECISION_FAST);
+    if (device_shape_of(test_device())->matrix != DEVICE_MATRIX_NONE)
+        return "own matrix unit";
+    hadal_device_close(test_device());
+    test_open_device_with(&emulated, HADAL_PRECISION_FAST);
+    return "emulated matrix unit";
 }
 
 /* Runs the tests in the device's own shape and, on a CPU, once more as a GPU would run them: lane groups that

@@ -186,20 +186,13 @@ static void experts_agree_with_doubles(void **state)
 
 int main(void)
 {
-    static const device_shape emulated = {.vector = 4, .lanes = 32, .group = 64, .matrix = DEVICE_MATRIX_WGMMA,
-                                          .emulated = true};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_agree_with_doubles),
         cmocka_unit_test(experts_agree_with_doubles),
         cmocka_unit_test(heads_agree_with_doubles),
     };
-    test_open_device(NULL);
-    bool own = device_shape_of(test_device())->matrix != DEVICE_MATRIX_NONE;
-    if (!own) {
-        hadal_device_close(test_device());
-        test_open_device(&emulated);
-    }
-    int failed = cmocka_run_group_tests_name(own ? "own matrix unit" : "emulated wgmma", tests, NULL, NULL);
+    const char *what = test_open_matrix_device();
+    int failed = cmocka_run_group_tests_name(what, tests, NULL, NULL);
     hadal_device_close(test_device());
     return failed != 0;
 }
