@@ -74,13 +74,12 @@ __kernel void linear(__global float *out, __global const float *in, __global con
         }
 }
 
-/* out[token, head * width + j] = in[token, head] . weight[head][row_offset + j], j < width: W_UV of
- * https://arxiv.org/abs/2405.04434 section 2.1, applied to each head's latent output. in rows are in_stride floats a
- * head, heads of a token follow one another; this slab holds the heads from first_head on. */
-__kernel void linear_heads(__global float *out, __global const float *in, __global const weight_t *weight,
-                           __global const float *scales, int tokens, int heads, int first_head, int in_stride,
-                           int out_stride, int row_offset, int width, int rows, int stride, int block_rows,
-                           int block_columns, int scale_columns, int scale_rows)
+/* out[token, head, row] = factor * in[token, head] . weight[head][row], one matrix [rows, stride] a head. in and out of a
+ * token begin token_stride floats apart, those of its heads head_stride. This slab holds the heads from first_head on. */
+__kernel void linear_heads(__global float *out, int out_token_stride, int out_head_stride, __global const float *in,
+                           int in_token_stride, int in_head_stride, __global const weight_t *weight,
+                           __global const float *scales, int tokens, int first_head, int rows, int stride,
+                           int block_rows, int block_columns, int scale_columns, int scale_rows, float factor)
 {
     LANE_SCRATCH(ITEMS);
     weights w = {rows, stride, block_rows, block_columns, scale_columns};
@@ -91,16 +90,17 @@ __kernel void linear_heads(__global float *out, __global const float *in, __glob
     floatv sums[TOKENS][ROWS];
     TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
-        inputs[t] = ((size_t)min(first_token + t, tokens - 1) * heads + head) * in_stride;
+        inputs[t] = (size_t)min(first_token + t, tokens - 1) * in_token_stride + head * in_head_stride;
     dot_products(sums, in, inputs, weight + (size_t)here * rows * stride,
-                 scales + (size_t)here * scale_rows * scale_columns, w, row_offset + first_row);
+                 scales + (size_t)here * scale_rows * scale_columns, w, first_row);
     TILE_UNROLL
     for (int t = 0; t < TOKENS; t++)
         TILE_UNROLL
         for (int r = 0; r < ROWS; r++) {
             float value = lane_sum(vector_sum(sums[t][r]));
-            if (LANE == 0 && first_token + t < tokens && first_row + r < width)
-                out[(size_t)(first_token + t) * out_stride + head * width + first_row + r] = value;
+            if (LANE == 0 && first_token + t < tokens && first_row + r < rows)
+                out[(size_t)(first_token + t) * out_token_stride + head * out_head_stride + first_row + r] =
+                    value * factor;
         }
 }
 

@@ -18,16 +18,15 @@ typedef struct weights {
     int rows, stride, block_rows, block_columns, scale_columns;
 } weights;
 
-/* Which row (or token) and column of a step load i of this work-item brings: neighbours bring neighbouring rows, so that
- * they store to different banks. */
+/* Which row (or token) and column of a step load i of this work-item brings: neighbours bring a row's DEPTH columns. */
 inline int load_row(int i)
 {
-    return (int)get_local_id(0) % BLOCK;
+    return (int)get_local_id(0) / (DEPTH / 4) + i * (ITEMS / (DEPTH / 4));
 }
 
-inline int load_column(int i)
+inline int load_column(void)
 {
-    return ((int)get_local_id(0) / BLOCK + i * (ITEMS / BLOCK)) * 4;
+    return (int)get_local_id(0) % (DEPTH / 4) * 4;
 }
 
 inline float4 load_weight(__global const weight_t *weight, __global const float *scales, const weights *w, int row,
@@ -45,7 +44,7 @@ inline void store_columns(__local float *operand, const float4 loaded[LOADS])
 {
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
-        __local float *target = operand + load_column(i) * ROW + load_row(i);
+        __local float *target = operand + load_column() * ROW + load_row(i);
         target[0] = loaded[i].x;
         target[ROW] = loaded[i].y;
         target[2 * ROW] = loaded[i].z;
@@ -53,9 +52,9 @@ inline void store_columns(__local float *operand, const float4 loaded[LOADS])
     }
 }
 
-/* sums[row][token] of this work-item; input: where each of its loads' tokens begins. */
+/* sums[row][token] of this work-item; inputs: where its loads' tokens begin. */
 inline void multiply_block(float sums[SIDE][SIDE], __local float *tokens, __local float *rows,
-                           __global const float *input, __global const weight_t *weight, __global const float *scales,
+                           __global const float *const inputs[LOADS], __global const weight_t *weight, __global const float *scales,
                            const weights *w, int first_row)
 {
     float4 next_tokens[LOADS], next_rows[LOADS];
@@ -67,8 +66,8 @@ inline void multiply_block(float sums[SIDE][SIDE], __local float *tokens, __loca
             sums[r][t] = 0.0f;
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
-        next_tokens[i] = vload4(0, input + load_column(i));
-        next_rows[i] = load_weight(weight, scales, w, first_row + load_row(i), load_column(i));
+        next_tokens[i] = vload4(0, inputs[i] + load_column());
+        next_rows[i] = load_weight(weight, scales, w, first_row + load_row(i), load_column());
     }
     for (int column = 0; column < w->stride; column += DEPTH) {
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -78,9 +77,9 @@ inline void multiply_block(float sums[SIDE][SIDE], __local float *tokens, __loca
         if (column + DEPTH < w->stride)
 #pragma unroll
             for (int i = 0; i < LOADS; i++) {
-                next_tokens[i] = vload4(0, input + column + DEPTH + load_column(i));
+                next_tokens[i] = vload4(0, inputs[i] + column + DEPTH + load_column());
                 next_rows[i] =
-                    load_weight(weight, scales, w, first_row + load_row(i), column + DEPTH + load_column(i));
+                    load_weight(weight, scales, w, first_row + load_row(i), column + DEPTH + load_column());
             }
 #pragma unroll
         for (int k = 0; k < DEPTH; k++) {
@@ -120,8 +119,11 @@ linear(__global float *out, __global const float *in, __global const weight_t *w
     weights w = {rows, stride, block_rows, block_columns, scale_columns};
     int first_row = (int)get_group_id(0) * BLOCK, first_token = (int)get_group_id(1) * BLOCK;
     float sums[SIDE][SIDE];
-    in += (size_t)(in_row + min(first_token + load_row(0), tokens - 1)) * in_stride;
-    multiply_block(sums, token_columns, row_columns, in, weight, scales, &w, first_row);
+    __global const float *inputs[LOADS];
+#pragma unroll
+    for (int i = 0; i < LOADS; i++)
+        inputs[i] = in + (size_t)(in_row + min(first_token + load_row(i), tokens - 1)) * in_stride;
+    multiply_block(sums, token_columns, row_columns, inputs, weight, scales, &w, first_row);
 #pragma unroll
     for (int t = 0; t < SIDE; t++)
 #pragma unroll
@@ -150,8 +152,11 @@ linear_experts(__global float *out, __global const float *in, __global const wei
     scales += (size_t)here * scale_rows * scale_columns;
     for (int block = begin + (int)get_group_id(1) * BLOCK; block < end; block += (int)get_num_groups(1) * BLOCK) {
         float sums[SIDE][SIDE];
-        int input = slots[min(block + load_row(0), end - 1)] / slots_per_input;
-        multiply_block(sums, token_columns, row_columns, in + (size_t)input * in_stride, weight, scales, &w, first_row);
+        __global const float *inputs[LOADS];
+#pragma unroll
+        for (int i = 0; i < LOADS; i++)
+            inputs[i] = in + (size_t)(slots[min(block + load_row(i), end - 1)] / slots_per_input) * in_stride;
+        multiply_block(sums, token_columns, row_columns, inputs, weight, scales, &w, first_row);
 #pragma unroll
         for (int t = 0; t < SIDE; t++)
 #pragma unroll

@@ -4,7 +4,6 @@
 # Kernels, read and compiled when they are needed.
 kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
-	cl/absorb.cl \
 	cl/attend.cl \
 	cl/copy.clh \
 	cl/dispatch.cl \

@@ -204,20 +204,19 @@ matmul(__global float *out, __global const tile_b *packed, __global const float 
     }
 }
 
-/* out[token, head, row] = factor * in[token, head] . weight[head][row_offset + row], row < rows, from packed rows
- * [tokens, heads, packed_stride]; out begins out_stride floats apart for a token, head_stride for a head. weight: one
- * matrix [matrix_rows, stride] a head; this slab holds the heads from first_head on. Groups: tiles of tokens, tiles of
- * rows, heads. */
+/* out[token, head, row] = factor * in[token, head] . weight[head][row] from packed rows [tokens, heads, packed_stride]; out
+ * of a token begins token_stride floats apart, that of its heads head_stride. weight: one matrix [rows, stride] a head;
+ * this slab holds the heads from first_head on. Groups: tiles of tokens, tiles of rows, heads. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 matmul_heads(__global float *out, __global const tile_b *packed, __global const float *factors,
              __global const weight_t *weight, __global const float *scales, int tokens, int heads, int first_head,
-             int packed_stride, int out_stride, int head_stride, int row_offset, int rows, int matrix_rows, int stride,
-             int block_rows, int block_columns, int scale_columns, int scale_rows, float scale_factor, float factor)
+             int packed_stride, int token_stride, int head_stride, int rows, int stride, int block_rows,
+             int block_columns, int scale_columns, int scale_rows, float scale_factor, float factor)
 {
     __local __attribute__((aligned(1024))) tile_b ring[STAGES * STAGE + TILE_SCRATCH];
     int here = (int)get_group_id(2), head = first_head + here;
-    weights w = {weight + (size_t)here * matrix_rows * stride, scales + (size_t)here * scale_rows * scale_columns,
-                 row_offset + rows, stride, block_rows, block_columns, scale_columns, scale_factor};
+    weights w = {weight + (size_t)here * rows * stride, scales + (size_t)here * scale_rows * scale_columns, rows, stride,
+                 block_rows, block_columns, scale_columns, scale_factor};
     int first_token = (int)get_group_id(0) * TILE_COLUMNS, first_row = own_first_row();
     __global const tile_b *sources[COPIES];
     held h;
@@ -226,13 +225,13 @@ matmul_heads(__global float *out, __global const tile_b *packed, __global const 
     for (int i = 0; i < COPIES; i++)
         sources[i] = copied_chunk(packed, (size_t)min(first_token + copied_row(i), tokens - 1) * heads + head,
                                   packed_stride);
-    hold_rows(&h, &w, row_offset + first_row);
+    hold_rows(&h, &w, first_row);
     multiply_columns(sums, ring, sources, &h, &w);
     MATRIX_UNROLL
     for (int i = 0; i < TILE_SUMS; i++) {
         int token = first_token + TILE_COLUMN(i), row = first_row + TILE_ROW(i);
         if (token < tokens && row < rows)
-            out[(size_t)token * out_stride + head * head_stride + row] =
+            out[(size_t)token * token_stride + head * head_stride + row] =
                 sums[i] * factor / (factors[token * heads + head] * scale_factor);
     }
 }

@@ -103,6 +103,7 @@ typedef struct hadal_device_info {
     const char *matrix_unit;           /* what matrix instruction it reports: "none", "nvidia mma", "nvidia wgmma",
                                         * "intel dpas" */
     hadal_precision precision;         /* of an open device: FAST if its matrix units are used */
+    char matrix_unit_failure[192];     /* why they are not though they could be: a self-test that failed; else "" */
 } hadal_device_info;
 
 /* All devices of all platforms, in platform order. *list is freed with hadal_device_list_free. No device is

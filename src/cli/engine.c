@@ -81,6 +81,14 @@ static int load_model(engine *e, const engine_request *request)
     return report_status(status);
 }
 
+static void warn_of_matrix_unit(const engine *e, const engine_request *request)
+{
+    const hadal_device_info *device = hadal_device_describe(e->device);
+    report_note(device->matrix_unit_failure[0] && !request->output->quiet,
+                "the matrix unit of %s failed its self-test and is not used (%s); all is computed in float32", device->name,
+                device->matrix_unit_failure);
+}
+
 static void tell_what_runs(const engine *e, const engine_request *request)
 {
     const hadal_model_info *model = hadal_model_describe(e->model);
@@ -117,6 +125,7 @@ int engine_open(engine *e, const engine_request *request)
                                                              .profile = request->profile,
                                                          })));
     TRY(load_model(e, request));
+    warn_of_matrix_unit(e, request);
     tell_what_runs(e, request);
     TRY(choose_context(&options.context, hadal_model_describe(e->model), request));
     return report_status(hadal_session_create(&e->session, e->model, &options));

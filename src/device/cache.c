@@ -136,3 +136,46 @@ void cache_write(const hadal_device *device, const char *source, const char *opt
     bytes_free(&path);
     bytes_free(&temporary);
 }
+
+/* The kernels of these families, one after another, as the key of what was found out about them. */
+static char *joined_sources(const hadal_device *device, const char *const *families)
+{
+    byte_array joined = {0};
+    hadal_status status = HADAL_OK;
+    for (; *families && status == HADAL_OK; families++) {
+        byte_array name = {0};
+        char *source = NULL;
+        status = bytes_format(&name, "%s.cl", *families);
+        if (status == HADAL_OK)
+            status = source_read(&source, device->kernel_directory, name.data);
+        if (status == HADAL_OK)
+            status = bytes_append(&joined, source, strlen(source));
+        free(source);
+        bytes_free(&name);
+    }
+    if (status == HADAL_OK)
+        return joined.data;
+    bytes_free(&joined);
+    return NULL;
+}
+
+bool device_recalls(const hadal_device *device, const char *const *families, const char *finding)
+{
+    unsigned char *entry = NULL;
+    size_t bytes = 0;
+    char *key = joined_sources(device, families);
+    if (key)
+        cache_read(&entry, &bytes, device, key, finding);
+    bool recalled = entry != NULL;
+    free(key);
+    free(entry);
+    return recalled;
+}
+
+void device_remember(const hadal_device *device, const char *const *families, const char *finding)
+{
+    char *key = joined_sources(device, families);
+    if (key)
+        cache_write(device, key, finding, (const unsigned char *)finding, strlen(finding));
+    free(key);
+}

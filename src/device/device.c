@@ -5,6 +5,7 @@
 
 #include "device/opencl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -116,6 +117,13 @@ void hadal_device_close(hadal_device *device)
 const hadal_device_info *hadal_device_describe(const hadal_device *device)
 {
     return &device->info;
+}
+
+void device_give_up_matrix_unit(hadal_device *device, const char *reason)
+{
+    device->shape.matrix = DEVICE_MATRIX_NONE;
+    device->info.precision = HADAL_PRECISION_EXACT;
+    snprintf(device->info.matrix_unit_failure, sizeof device->info.matrix_unit_failure, "%s", reason);
 }
 
 const char *device_matrix_option(const hadal_device *device)

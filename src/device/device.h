@@ -75,6 +75,14 @@ HADAL_CHECKED hadal_status device_open_shaped(hadal_device **opened, const hadal
 
 const device_shape *device_shape_of(const hadal_device *device);
 
+/* Goes on without the matrix unit, in exact precision; the device's record keeps the reason. */
+void device_give_up_matrix_unit(hadal_device *device, const char *reason);
+
+/* What was found out about the kernels of these families on this device (a NULL-terminated list), kept in the cache
+ * directory until a kernel, the device or its driver changes: whether `finding` was remembered. */
+bool device_recalls(const hadal_device *device, const char *const *families, const char *finding);
+void device_remember(const hadal_device *device, const char *const *families, const char *finding);
+
 /* The -D options of kernels over cl/tile.clh that choose this device's back end; "" where matrix is NONE. */
 const char *device_matrix_option(const hadal_device *device);
 

@@ -66,13 +66,15 @@ static hadal_status make_queries(forward *f, const layer_weights *w, const step 
 {
     const model_config *c = &f->model->config;
     const activations *a = &f->a;
-    size_t row = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
+    size_t heads = c->num_attention_heads, q_width = c->qk_nope_head_dim + c->qk_rope_head_dim;
+    size_t query_width = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
+    const head_layout q_rows = {round_up(heads * q_width, ROW_UNIT), q_width};
+    const head_layout query_rows = {heads * query_width, query_width};
     TRY(linear_run_again(&f->ops.linear, a->q_latent, a->h, &w->q_a_proj, s->tokens, false));
     TRY(norm_rms(&f->ops.norm, a->q_latent, a->q_latent, w->q_a_layernorm, s->tokens, c->q_lora_rank,
                  CONFIG_LATENT_NORM_EPS));
     TRY(linear_run(&f->ops.linear, a->q, a->q_latent, &w->q_b_proj, s->tokens, false));
-    TRY(linear_absorb(&f->ops.linear, a->query, a->q, &w->kv_b_proj, s->tokens,
-                      c->qk_nope_head_dim + c->qk_rope_head_dim, c->qk_nope_head_dim, row, f->softmax_scale));
+    TRY(linear_heads(&f->ops.linear, a->query, query_rows, a->q, q_rows, &w->k_up_proj, s->tokens, f->softmax_scale));
     return rope_queries(&f->ops.rope, a->query, a->q, f->model->rope_table, a->positions, s->tokens, f->softmax_scale);
 }
 
@@ -121,6 +123,9 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
 {
     const model_config *c = &f->model->config;
     const activations *a = &f->a;
+    size_t heads = c->num_attention_heads, latent = round_up(c->kv_lora_rank, ROW_UNIT);
+    const head_layout attended_rows = {heads * latent, latent};
+    const head_layout value_rows = {round_up(heads * c->v_head_dim, ROW_UNIT), c->v_head_dim};
     TRY(norm_rms(&f->ops.norm, a->h, a->x, w->input_layernorm, s->tokens, c->hidden_size, c->rms_norm_eps));
     TRY(remember_latents(f, w, cache, s));
     TRY(remember_index_keys(f, w, cache, s));
@@ -131,8 +136,7 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
                round_up(f->settings.index_topk, ROW_UNIT), a->selected_counts,
                s->sparse ? min_size(f->settings.index_topk, s->position + s->tokens) : s->position + s->tokens,
                s->tokens, a->partials));
-    TRY(linear_heads(&f->ops.linear, a->values, a->attended, &w->kv_b_proj, s->tokens, c->qk_nope_head_dim,
-                     c->v_head_dim));
+    TRY(linear_heads(&f->ops.linear, a->values, value_rows, a->attended, attended_rows, &w->v_up_proj, s->tokens, 1.0));
     return linear_run(&f->ops.linear, a->x, a->values, &w->o_proj, s->tokens, true);
 }
 

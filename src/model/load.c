@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/head_sources.h"
 #include "model/model.h"
 #include "ops/rope.h"
+#include "ops/self_test.h"
 
 /* What is uploaded, and how far it got. */
 typedef struct upload {
@@ -66,19 +68,19 @@ static hadal_status load_matrix(upload *up, matrix *loaded, memory_class use, co
     return report_progress(up, stored_bytes(view));
 }
 
-/* kv_b_proj as one matrix a head. */
-static hadal_status load_heads(upload *up, matrix *loaded, const matrix_view *view)
+/* kv_b_proj as one W_UK^T and one W_UV a head. */
+static hadal_status load_heads(upload *up, layer_weights *layer, const matrix_view *view)
 {
     const model_config *config = &up->model->config;
     const matrix_source whole = source_of(view);
-    matrix_source *heads;
-    TRY(memory_allocate(&heads, config->num_attention_heads, sizeof *heads));
-    for (uint32_t h = 0; h < config->num_attention_heads; h++)
-        heads[h] = matrix_rows(&whole, h * (size_t)(config->qk_nope_head_dim + config->v_head_dim),
-                               config->qk_nope_head_dim + config->v_head_dim);
-    hadal_status status = matrix_create_stack(loaded, up->model->device, MEMORY_ATTENTION, heads,
+    head_sources heads;
+    TRY(head_sources_make(&heads, &whole, config));
+    hadal_status status = matrix_create_stack(&layer->k_up_proj, up->model->device, MEMORY_ATTENTION, heads.k_up,
                                               config->num_attention_heads);
-    free(heads);
+    if (status == HADAL_OK)
+        status = matrix_create_stack(&layer->v_up_proj, up->model->device, MEMORY_ATTENTION, heads.v_up,
+                                     config->num_attention_heads);
+    head_sources_free(&heads);
     TRY(status);
     return report_progress(up, stored_bytes(view));
 }
@@ -125,7 +127,7 @@ static hadal_status load_attention(upload *up, layer_weights *layer, const layer
     TRY(load_matrix(up, &layer->q_b_proj, MEMORY_ATTENTION, &view->q_b_proj));
     TRY(load_matrix(up, &layer->kv_a_proj, MEMORY_ATTENTION, &view->kv_a_proj));
     TRY(load_vector(up, &layer->kv_a_layernorm, view->kv_a_layernorm));
-    TRY(load_heads(up, &layer->kv_b_proj, &view->kv_b_proj));
+    TRY(load_heads(up, layer, &view->kv_b_proj));
     return load_matrix(up, &layer->o_proj, MEMORY_ATTENTION, &view->o_proj);
 }
 
@@ -199,6 +201,7 @@ hadal_status hadal_model_load(hadal_model **model, hadal_device *device, const c
         .total = checkpoint_file_bytes(files.weights),
     };
     device_set_phase(device, "load");
+    self_test_matrix_unit(device);
     TRY_OR(done, load_weights(&up, &files));
     *model = made;
     made = NULL;
@@ -221,7 +224,7 @@ static void free_layer(layer_weights *layer)
                                layer->kv_a_layernorm, layer->indexer_k_norm_weight, layer->indexer_k_norm_bias,
                                layer->router_bias};
     matrix *const matrices[] = {
-        &layer->q_a_proj,     &layer->q_b_proj,   &layer->kv_a_proj,            &layer->kv_b_proj, &layer->o_proj,
+        &layer->q_a_proj,     &layer->q_b_proj,   &layer->kv_a_proj,            &layer->k_up_proj, &layer->v_up_proj, &layer->o_proj,
         &layer->indexer_wq_b, &layer->indexer_wk, &layer->indexer_weights_proj, &layer->router,
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)

@@ -6,6 +6,7 @@ libinternal_la_SOURCES += \
 	src/model/config.c src/model/config.h \
 	src/model/describe.c \
 	src/model/forward.c src/model/forward.h \
+	src/model/head_sources.c src/model/head_sources.h \
 	src/model/load.c \
 	src/model/model.h \
 	src/model/parameters.c \

@@ -17,7 +17,7 @@ typedef struct mlp_weights {
 typedef struct layer_weights {
     buffer *input_layernorm, *post_attention_layernorm; /* [hidden_size] */
     matrix q_a_proj, q_b_proj, kv_a_proj, o_proj;
-    matrix kv_b_proj; /* a stack of one [nope + v, kv_lora_rank] a head: W_UK, then W_UV */
+    matrix k_up_proj, v_up_proj; /* kv_b_proj by heads: W_UK^T [kv_lora_rank, nope], W_UV [v, kv_lora_rank] */
     buffer *q_a_layernorm, *kv_a_layernorm;
     matrix indexer_wq_b, indexer_wk, indexer_weights_proj;
     buffer *indexer_k_norm_weight, *indexer_k_norm_bias;

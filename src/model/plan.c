@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "model/head_sources.h"
 #include "model/model.h"
 #include "model/settings.h"
 #include "ops/rope.h"
@@ -61,17 +62,15 @@ static void count_vector(class_bytes bytes, size_t length)
     bytes[MEMORY_NORMS] += round_up(length, ROW_UNIT) * sizeof(float);
 }
 
-/* kv_b_proj is stored as one matrix a head. */
+/* kv_b_proj is stored by heads. */
 static hadal_status count_heads(class_bytes bytes, const matrix_view *view, const model_config *config)
 {
     const matrix_source whole = shape_of(view);
-    size_t heads = config->num_attention_heads, rows = config->qk_nope_head_dim + config->v_head_dim;
-    matrix_source *parts;
-    TRY(memory_allocate(&parts, heads, sizeof *parts));
-    for (size_t h = 0; h < heads; h++)
-        parts[h] = matrix_rows(&whole, h * rows, rows);
-    bytes[MEMORY_ATTENTION] += matrix_source_bytes(parts, heads);
-    free(parts);
+    head_sources heads;
+    TRY(head_sources_make(&heads, &whole, config));
+    bytes[MEMORY_ATTENTION] += matrix_source_bytes(heads.k_up, config->num_attention_heads);
+    bytes[MEMORY_ATTENTION] += matrix_source_bytes(heads.v_up, config->num_attention_heads);
+    head_sources_free(&heads);
     return HADAL_OK;
 }
 

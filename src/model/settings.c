@@ -99,7 +99,7 @@ static void add_attention(need_list *list, const settings *s, const model_config
 {
     size_t t = s->chunk, heads = c->num_attention_heads, latent = pad(c->kv_lora_rank);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, q_latent, t, c->q_lora_rank);
-    ADD_ROWS(list, MEMORY_ACTIVATIONS, q, t, heads * (c->qk_nope_head_dim + c->qk_rope_head_dim));
+    ADD_ROWS(list, MEMORY_ACTIVATIONS, q, 1, t * pad(heads * (c->qk_nope_head_dim + c->qk_rope_head_dim)) + ROW_UNIT);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, kv, t, c->kv_lora_rank + c->qk_rope_head_dim);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, query, t * heads, latent + pad(c->qk_rope_head_dim));
     ADD_ROWS(list, MEMORY_ACTIVATIONS, attended, t * heads, latent);

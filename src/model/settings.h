@@ -32,7 +32,7 @@ typedef struct activations {
     buffer *x;                  /* [T, pad(d)] residual stream */
     buffer *h;                  /* [T, pad(d)] normalised input of a block */
     buffer *q_latent;           /* [T, pad(q_lora_rank)] */
-    buffer *q;                  /* [T, pad(heads (nope + rope))] */
+    buffer *q;                  /* [T, pad(heads (nope + rope))], and a unit more: see linear_heads */
     buffer *kv;                 /* [T, pad(kv_lora_rank + rope)] */
     buffer *query;              /* [T, heads, pad(kv_lora_rank) + pad(rope)] absorbed and rotated */
     buffer *attended;           /* [T, heads, pad(kv_lora_rank)] */

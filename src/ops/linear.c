@@ -12,7 +12,7 @@ typedef struct linear_tile {
 } linear_tile;
 
 /* Work-items of a work-group on GPUs: eight lane groups of 32. */
-enum { GPU_ITEMS = 256, ABSORB_ITEMS = 64 };
+enum { GPU_ITEMS = 256 };
 
 hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice)
 {
@@ -31,12 +31,16 @@ void linear_free(linear_op *op)
 /* Tokens and rows of a block in cl/linear_block.cl, and from how many tokens on one is filled well enough. */
 enum { BLOCK_SIDE = 128, FEWEST_BLOCK_TOKENS = 64 };
 
-static linear_form choose_form(const linear_op *op, size_t tokens)
+/* Of `copies` products, each of `rows` outputs. Blocks only where there are enough to give each compute unit one. */
+static linear_form choose_form(const linear_op *op, size_t tokens, size_t rows, size_t copies)
 {
+    size_t blocks = divide_up(tokens, BLOCK_SIDE) * divide_up(rows, BLOCK_SIDE) * copies;
     if (tokens == 1)
         return LINEAR_ONE;
-    return device_shape_of(op->device)->group >= GPU_ITEMS && tokens >= FEWEST_BLOCK_TOKENS ? LINEAR_BLOCK
-                                                                                           : LINEAR_SEVERAL;
+    return device_shape_of(op->device)->group >= GPU_ITEMS && tokens >= FEWEST_BLOCK_TOKENS &&
+                   blocks >= hadal_device_describe(op->device)->compute_units
+               ? LINEAR_BLOCK
+               : LINEAR_SEVERAL;
 }
 
 static linear_tile choose_tile(const device_shape *shape, linear_form form)
@@ -78,7 +82,7 @@ static launch_shape cover(const linear_op *op, linear_form form, size_t rows, si
 static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
                             size_t tokens, bool accumulate)
 {
-    linear_form form = choose_form(op, tokens);
+    linear_form form = choose_form(op, tokens, weight->rows, 1);
     kernel **plain = &op->plain[weight->type][form];
     TRY(get_kernel(plain, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
@@ -214,60 +218,30 @@ hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_
     return run_own(op, out, in, in_row, weight, tokens, false);
 }
 
-hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
-                          size_t row_offset, size_t width)
+hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in, head_layout in_rows,
+                          const matrix *weight, size_t tokens, double factor)
 {
-    linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
-    size_t heads = weight->experts;
     if (op->choice != HADAL_LINEAR_CLBLAST && matmul_takes(&op->matmul, weight, tokens)) {
-        const matmul_heads_out layout = {round_up(heads * width, ROW_UNIT), width, 1.0};
         op->packed_input = NULL;
-        TRY(matmul_pack_heads(&op->matmul, in, weight, tokens, heads * weight->stride, weight->stride));
-        return matmul_heads(&op->matmul, out, &layout, weight, tokens, row_offset, width);
+        TRY(matmul_pack_heads(&op->matmul, in, in_rows, weight, tokens));
+        return matmul_heads(&op->matmul, out, out_rows, weight, tokens, factor);
     }
+    linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
     kernel **used = &op->heads[weight->type][form];
     TRY(get_kernel(used, op, "linear", "linear_heads", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(op, form, width, tokens, slab->count);
-        shape.bytes = slab->count * (matrix_bytes(weight, width) + tokens * (weight->columns + width) * sizeof(float));
-        shape.operations = (uint64_t)2 * tokens * slab->count * width * weight->columns;
-        TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(in), arg_buffer(slab->values),
+        launch_shape shape = cover(op, form, weight->rows, tokens, slab->count);
+        shape.bytes = slab->count * (matrix_bytes(weight, weight->rows) +
+                                     tokens * (weight->columns + weight->rows) * sizeof(float));
+        shape.operations = (uint64_t)2 * tokens * slab->count * weight->rows * weight->columns;
+        TRY(LAUNCH(*used, shape, arg_buffer(out), arg_int((int64_t)out_rows.token_stride),
+                   arg_int((int64_t)out_rows.head_stride), arg_buffer(in), arg_int((int64_t)in_rows.token_stride),
+                   arg_int((int64_t)in_rows.head_stride), arg_buffer(slab->values),
                    arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
-                   arg_int((int64_t)heads), arg_int((int64_t)slab->first), arg_int((int64_t)weight->stride),
-                   arg_int((int64_t)round_up(heads * width, ROW_UNIT)), arg_int((int64_t)row_offset),
-                   arg_int((int64_t)width), arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride),
+                   arg_int((int64_t)slab->first), arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride),
                    arg_int(weight->block_rows), arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
-                   arg_int((int64_t)weight->scale_rows)));
-    }
-    return HADAL_OK;
-}
-
-hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight, size_t tokens,
-                           size_t head_width, size_t nope, size_t row_width, double factor)
-{
-    linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
-    const device_shape *device = device_shape_of(op->device);
-    size_t heads = weight->experts, vectors = weight->stride / device->vector;
-    size_t items = device->cpu ? 1 : min_size(ABSORB_ITEMS, device->group);
-    kernel **used = &op->absorb[weight->type][form];
-    TRY(get_kernel(used, op, "absorb", "absorb", weight->type, form));
-    for (size_t i = 0; i < weight->slab_count; i++) {
-        const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = {
-            .groups = {divide_up(vectors, items), divide_up(tokens, choose_tile(device, form).tokens), slab->count},
-            .size = {items},
-            .bytes = slab->count * (matrix_bytes(weight, nope) + tokens * (nope + weight->columns) * sizeof(float)),
-            .operations = (uint64_t)2 * tokens * slab->count * nope * weight->columns,
-        };
-        TRY(LAUNCH(*used, shape, arg_buffer(query), arg_buffer(q), arg_buffer(slab->values),
-                   arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
-                   arg_int((int64_t)heads), arg_int((int64_t)slab->first),
-                   arg_int((int64_t)round_up(heads * head_width, ROW_UNIT)), arg_int((int64_t)head_width),
-                   arg_int((int64_t)nope), arg_int((int64_t)row_width), arg_float(factor),
-                   arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
-                   arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
-                   arg_int((int64_t)weight->scale_rows)));
+                   arg_int((int64_t)weight->scale_rows), arg_float(factor)));
     }
     return HADAL_OK;
 }
@@ -303,7 +277,7 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
                                     const matrix_slab *slab, const linear_slots *slots, size_t slots_per_input)
 {
     size_t count = slots->tokens * slots->choices, mean = divide_up(count, weight->experts);
-    linear_form form = choose_form(op, max_size(mean, 2));
+    linear_form form = choose_form(op, max_size(mean, 2), weight->rows, weight->experts);
     kernel **used = &op->experts[weight->type][form];
     TRY(get_kernel(used, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear_experts", weight->type, form));
     /* Groups for the mean list; longer ones are taken in turns. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Products of activations with weight matrices. Kernels in cl/linear.cl and cl/absorb.cl; large dense matrices may go
- * to CLBlast instead. All activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
+/* Products of activations with weight matrices. Kernels in cl/linear.cl, cl/linear_block.cl (many tokens on
+ * GPUs) and cl/matmul.cl (on matrix units); large dense matrices may go to CLBlast instead. All activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
 
 #ifndef HADAL_OPS_LINEAR_H
 #define HADAL_OPS_LINEAR_H
@@ -28,7 +28,6 @@ typedef struct linear_op {
     kernel *heads[DTYPE_COUNT][LINEAR_FORMS];
     kernel *experts[DTYPE_COUNT][LINEAR_FORMS];
     kernel *slots[DTYPE_COUNT];
-    kernel *absorb[DTYPE_COUNT][LINEAR_FORMS];
     kernel *dequantise[DTYPE_COUNT];
 } linear_op;
 
@@ -54,16 +53,11 @@ HADAL_CHECKED hadal_status linear_run_again(linear_op *op, buffer *out, const bu
 HADAL_CHECKED hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row,
                                            const matrix *weight, size_t tokens);
 
-/* out[token, head * width + j] = in[token, head, :] . weight[head][row_offset + j, :], j < width. in: [tokens, heads,
- * weight stride]; weight: a stack of one matrix a head. */
-HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
-                                        size_t tokens, size_t row_offset, size_t width);
-
-/* query[token, head, 0 .. weight stride - 1] = factor * q[token, head, 0 .. nope - 1] weight[head][0 .. nope - 1, :].
- * q: [tokens, heads * head_width]; query: [tokens, heads, row_width]. */
-HADAL_CHECKED hadal_status linear_absorb(linear_op *op, buffer *query, const buffer *q, const matrix *weight,
-                                         size_t tokens, size_t head_width, size_t nope, size_t row_width,
-                                         double factor);
+/* out[token, head, :] = factor * in[token, head, :] W[head]^T. weight: a stack of one matrix a head. in must reach up to
+ * ROW_UNIT - 1 floats beyond its last row: rows are read in whole units, and what lies beyond a row's columns meets the
+ * weights' padding of zeros. */
+HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in,
+                                        head_layout in_rows, const matrix *weight, size_t tokens, double factor);
 
 /* The (token, choice) slots of a step, grouped by expert (see ops/dispatch.h). */
 typedef struct linear_slots {

@@ -22,5 +22,6 @@ libinternal_la_SOURCES += \
 	src/ops/self_test_indexer.c \
 	src/ops/self_test_layers.c \
 	src/ops/self_test_linear.c \
+	src/ops/self_test_matmul.c \
 	src/ops/swiglu.c src/ops/swiglu.h \
 	src/ops/top_k.c src/ops/top_k.h

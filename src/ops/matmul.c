@@ -98,7 +98,7 @@ static hadal_status prepare(buffer **held, const matmul_op *op, size_t bytes)
 
 /* groups: heads, tokens. */
 static hadal_status pack(matmul_op *op, const buffer *in, const matrix *weight, size_t heads, size_t tokens,
-                         size_t token_stride, size_t head_stride)
+                         head_layout in_rows)
 {
     size_t rows = heads * tokens;
     TRY(prepare(&op->packed, op, matmul_packed_bytes(rows, weight->columns)));
@@ -110,19 +110,20 @@ static hadal_status pack(matmul_op *op, const buffer *in, const matrix *weight, 
         .bytes = rows * weight->columns * (sizeof(float) + sizeof(uint16_t)),
     };
     return LAUNCH(op->pack[weight->type], shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
-                  arg_int((int64_t)token_stride), arg_int((int64_t)head_stride), arg_int((int64_t)weight->columns),
+                  arg_int((int64_t)in_rows.token_stride), arg_int((int64_t)in_rows.head_stride),
+                  arg_int((int64_t)weight->columns),
                   arg_int((int64_t)packed_stride(weight->columns)));
 }
 
 hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows)
 {
-    return pack(op, in, weight, 1, rows, weight->stride, 0);
+    return pack(op, in, weight, 1, rows, (head_layout){weight->stride, 0});
 }
 
-hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, const matrix *weight, size_t tokens,
-                               size_t token_stride, size_t head_stride)
+hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, head_layout in_rows, const matrix *weight,
+                               size_t tokens)
 {
-    return pack(op, in, weight, weight->experts, tokens, token_stride, head_stride);
+    return pack(op, in, weight, weight->experts, tokens, in_rows);
 }
 
 static launch_shape cover(size_t tile, size_t tokens, size_t rows, size_t copies)
@@ -181,26 +182,26 @@ hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, co
     return HADAL_OK;
 }
 
-hadal_status matmul_heads(matmul_op *op, buffer *out, const matmul_heads_out *layout, const matrix *weight,
-                          size_t tokens, size_t row_offset, size_t rows)
+hadal_status matmul_heads(matmul_op *op, buffer *out, head_layout out_rows, const matrix *weight, size_t tokens,
+                          double factor)
 {
     size_t tile = choose_tile(tokens), heads = weight->experts;
     kernel **used = &op->heads[weight->type][tile];
     TRY(get_kernel(used, op, "matmul_heads", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(tile, tokens, rows, slab->count);
-        shape.bytes = slab->count * (matrix_bytes(weight, rows) + matmul_packed_bytes(tokens, weight->columns) +
-                                     tokens * rows * sizeof(float));
-        shape.operations = (uint64_t)2 * tokens * slab->count * rows * weight->columns;
+        launch_shape shape = cover(tile, tokens, weight->rows, slab->count);
+        shape.bytes = slab->count * (matrix_bytes(weight, weight->rows) + matmul_packed_bytes(tokens, weight->columns) +
+                                     tokens * weight->rows * sizeof(float));
+        shape.operations = (uint64_t)2 * tokens * slab->count * weight->rows * weight->columns;
         TRY(LAUNCH(*used, shape, arg_buffer(out), arg_buffer(op->packed), arg_buffer(op->factors),
                    arg_buffer(slab->values), arg_buffer(slab->scales ? slab->scales : slab->values),
                    arg_int((int64_t)tokens), arg_int((int64_t)heads), arg_int((int64_t)slab->first),
-                   arg_int((int64_t)packed_stride(weight->columns)), arg_int((int64_t)layout->token_stride),
-                   arg_int((int64_t)layout->head_stride), arg_int((int64_t)row_offset), arg_int((int64_t)rows),
-                   arg_int((int64_t)weight->rows), arg_int((int64_t)weight->stride), arg_int(weight->block_rows),
-                   arg_int(weight->block_columns), arg_int((int64_t)weight->scale_columns),
-                   arg_int((int64_t)weight->scale_rows), arg_float(weight->half_factor), arg_float(layout->factor)));
+                   arg_int((int64_t)packed_stride(weight->columns)), arg_int((int64_t)out_rows.token_stride),
+                   arg_int((int64_t)out_rows.head_stride), arg_int((int64_t)weight->rows),
+                   arg_int((int64_t)weight->stride), arg_int(weight->block_rows), arg_int(weight->block_columns),
+                   arg_int((int64_t)weight->scale_columns), arg_int((int64_t)weight->scale_rows),
+                   arg_float(weight->half_factor), arg_float(factor)));
     }
     return HADAL_OK;
 }

@@ -41,22 +41,13 @@ size_t matmul_factor_bytes(size_t rows);
  * matmul_run and matmul_experts, which may follow in any number. */
 HADAL_CHECKED hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows);
 
-/* The same for rows of each token's heads, before matmul_heads: row (token, head) begins token * token_stride + head *
- * head_stride floats into in. */
-HADAL_CHECKED hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, const matrix *weight, size_t tokens,
-                                             size_t token_stride, size_t head_stride);
+/* The same for rows of each token's heads, before matmul_heads. */
+HADAL_CHECKED hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, head_layout in_rows,
+                                             const matrix *weight, size_t tokens);
 
-/* Where the rows of matmul_heads go: row (token, head) token * token_stride + head * head_stride floats into the output,
- * multiplied by factor. */
-typedef struct matmul_heads_out {
-    size_t token_stride, head_stride;
-    double factor;
-} matmul_heads_out;
-
-/* out[token, head, j] = in[token, head, :] . weight[head][row_offset + j, :], j < rows. weight: a stack of one matrix a
- * head. */
-HADAL_CHECKED hadal_status matmul_heads(matmul_op *op, buffer *out, const matmul_heads_out *layout,
-                                        const matrix *weight, size_t tokens, size_t row_offset, size_t rows);
+/* out[token, head, :] = factor * in[token, head, :] W[head]^T. weight: a stack of one matrix a head. */
+HADAL_CHECKED hadal_status matmul_heads(matmul_op *op, buffer *out, head_layout out_rows, const matrix *weight,
+                                        size_t tokens, double factor);
 
 /* out[tokens, rows] (+)= in[tokens, columns] W^T for the packed rows of in. */
 HADAL_CHECKED hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate);

@@ -103,6 +103,75 @@ static void dequantise_row(float *out, const matrix_source *source, size_t row)
     }
 }
 
+/* target[columns, rows] = source[rows, columns]^T, elements of `bytes` bytes. */
+static void transpose(char *target, const char *source, size_t rows, size_t columns, size_t bytes)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            memcpy(target + (c * rows + r) * bytes, source + (r * columns + c) * bytes, bytes);
+}
+
+/* The values of a quantised source as floats [rows, columns]. */
+static hadal_status dequantise(float **values, const matrix_source *source)
+{
+    TRY(memory_allocate(values, source->rows * source->columns, sizeof **values));
+    for (size_t r = 0; r < source->rows; r++)
+        dequantise_row(*values + r * source->columns, source, r);
+    return HADAL_OK;
+}
+
+static hadal_status transpose_values(matrix_source *transposed, const matrix_source *source)
+{
+    char *values;
+    float *resolved = NULL;
+    hadal_status status;
+    if (transposed->type != source->type)
+        TRY(dequantise(&resolved, source));
+    status = memory_allocate(&values, source->rows * source->columns, dtype_bytes(transposed->type));
+    if (status == HADAL_OK)
+        transpose(values, resolved ? (const char *)resolved : source->values, source->rows, source->columns,
+                  dtype_bytes(transposed->type));
+    transposed->values = values;
+    free(resolved);
+    return status;
+}
+
+static hadal_status transpose_scales(matrix_source *transposed, const matrix_source *source)
+{
+    char *scales;
+    size_t rows = divide_up(source->rows, source->block_rows), columns = divide_up(source->columns, source->block_columns);
+    TRY(memory_allocate(&scales, rows * columns, sizeof(float)));
+    transpose(scales, source->scales, rows, columns, sizeof(float));
+    transposed->scales = scales;
+    return HADAL_OK;
+}
+
+hadal_status matrix_transpose(matrix_source *transposed, const matrix_source *source, bool resolve)
+{
+    *transposed = (matrix_source){
+        .type = resolve ? DTYPE_F32 : source->type,
+        .rows = source->columns,
+        .columns = source->rows,
+        .block_rows = source->block_columns,
+        .block_columns = source->block_rows,
+    };
+    if (!source->values)
+        return HADAL_OK;
+    hadal_status status = transpose_values(transposed, source);
+    if (status == HADAL_OK && transposed->type == DTYPE_F8_E4M3)
+        status = transpose_scales(transposed, source);
+    if (status != HADAL_OK)
+        matrix_source_free(transposed);
+    return status;
+}
+
+void matrix_source_free(matrix_source *freed)
+{
+    free((void *)(uintptr_t)freed->values);
+    free((void *)(uintptr_t)freed->scales);
+    *freed = (matrix_source){0};
+}
+
 static void stage_row(char *staged, const matrix *made, const matrix_source *source, size_t row)
 {
     size_t row_bytes = source->columns * dtype_bytes(source->type);

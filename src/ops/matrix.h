@@ -25,6 +25,11 @@ typedef struct matrix_source {
  * whole block of scales, scales keep to the block in which they begin and row_offset says how far into it. */
 matrix_source matrix_rows(const matrix_source *whole, size_t first, size_t count);
 
+/* The transpose of a source, values and scales in memory of its own (none if the source has none), freed with
+ * matrix_source_free. resolve: values as F32, for rows that begin in the middle of a block of scales. */
+HADAL_CHECKED hadal_status matrix_transpose(matrix_source *transposed, const matrix_source *source, bool resolve);
+void matrix_source_free(matrix_source *freed);
+
 /* Part of a matrix in buffers of its own: items first .. first + count - 1, where an item is a row of a single matrix,
  * or a whole expert of a stack. */
 typedef struct matrix_slab {
@@ -44,6 +49,11 @@ typedef struct matrix {
     size_t slab_count;
     matrix_slab *slabs;
 } matrix;
+
+/* Where rows of a token's heads lie: that of (token, head) begins token * token_stride + head * head_stride floats in. */
+typedef struct head_layout {
+    size_t token_stride, head_stride;
+} head_layout;
 
 /* Allocates and uploads one matrix, in slabs of rows. Blocks of scales to which the kernels cannot keep (of a width
  * that is no multiple of ROW_UNIT, or cut by a stack's matrices) are resolved here: the values are then stored as

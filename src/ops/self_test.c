@@ -105,13 +105,12 @@ static hadal_status random_source(self_test *test, matrix_source *source, double
 hadal_status self_test_matrix(self_test *test, const matrix **made, double **values, dtype type, size_t experts,
                               size_t rows, size_t columns)
 {
-    enum { BLOCK = 32 };
     matrix_source *sources;
     TRY(self_test_allocate(test, &sources, experts, sizeof *sources));
     TRY(self_test_allocate(test, values, experts * rows * columns, sizeof **values));
     for (size_t i = 0; i < experts; i++) {
         sources[i] = (matrix_source){
-            .type = type, .rows = rows, .columns = columns, .block_rows = BLOCK, .block_columns = BLOCK};
+            .type = type, .rows = rows, .columns = columns, .block_rows = test->block, .block_columns = test->block};
         TRY(random_source(test, &sources[i], *values + i * rows * columns));
     }
     if (test->matrix_count == SELF_TEST_MATRICES)
@@ -203,10 +202,10 @@ static const self_test_row rows[] = {
     {"linear fp8", self_test_linear, DTYPE_F8_E4M3},
     {"clblast bf16", self_test_clblast, DTYPE_BF16},
     {"clblast fp8", self_test_clblast, DTYPE_F8_E4M3},
-    {"linear_heads, absorb f32", self_test_heads, DTYPE_F32},
-    {"linear_heads, absorb bf16", self_test_heads, DTYPE_BF16},
-    {"linear_heads, absorb f16", self_test_heads, DTYPE_F16},
-    {"linear_heads, absorb fp8", self_test_heads, DTYPE_F8_E4M3},
+    {"linear_heads f32", self_test_heads, DTYPE_F32},
+    {"linear_heads bf16", self_test_heads, DTYPE_BF16},
+    {"linear_heads f16", self_test_heads, DTYPE_F16},
+    {"linear_heads fp8", self_test_heads, DTYPE_F8_E4M3},
     {"linear_experts f32", self_test_experts, DTYPE_F32},
     {"linear_experts bf16", self_test_experts, DTYPE_BF16},
     {"linear_experts f16", self_test_experts, DTYPE_F16},
@@ -229,6 +228,15 @@ static const self_test_row rows[] = {
     {"moe_combine", self_test_moe_combine, 0},
 };
 
+/* Kernels over cl/tile.clh, for devices with a matrix unit. */
+static const self_test_row tile_rows[] = {
+    {"matmul bf16", self_test_matmul, DTYPE_BF16},
+    {"matmul f16", self_test_matmul, DTYPE_F16},
+    {"matmul fp8", self_test_matmul, DTYPE_F8_E4M3},
+    {"matmul_experts fp8", self_test_matmul_experts, DTYPE_F8_E4M3},
+    {"matmul_heads fp8", self_test_matmul_heads, DTYPE_F8_E4M3},
+};
+
 /* The first line of the message of a trial that could not run. */
 static void note_failure(self_test *test)
 {
@@ -240,7 +248,7 @@ static void note_failure(self_test *test)
 static bool run_row(hadal_device *device, const self_test_row *row, hadal_self_test_report report, void *user)
 {
     const double largest = 1e9; /* what is reported for NaN and for no result at all: neither is a JSON number */
-    self_test test = {.device = device, .random = 1, .error = -1};
+    self_test test = {.device = device, .random = 1, .error = -1, .block = 32};
     if (row->run(&test, row->variant) != HADAL_OK)
         note_failure(&test);
     bool passed = test.error <= 1;
@@ -250,10 +258,50 @@ static bool run_row(hadal_device *device, const self_test_row *row, hadal_self_t
     return passed;
 }
 
+static void run_rows(hadal_device *device, const self_test_row *run, size_t count, size_t *failed,
+                     hadal_self_test_report report, void *user)
+{
+    for (size_t i = 0; i < count; i++)
+        *failed += !run_row(device, &run[i], report, user);
+}
+
+void self_test_matrix_trials(hadal_device *device, size_t *failed, hadal_self_test_report report, void *user)
+{
+    *failed = 0;
+    run_rows(device, tile_rows, sizeof tile_rows / sizeof *tile_rows, failed, report, user);
+}
+
 hadal_status hadal_device_self_test(hadal_device *device, size_t *failed, hadal_self_test_report report, void *user)
 {
     *failed = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        *failed += !run_row(device, &rows[i], report, user);
+    run_rows(device, rows, sizeof rows / sizeof *rows, failed, report, user);
+    if (device_shape_of(device)->matrix != DEVICE_MATRIX_NONE)
+        run_rows(device, tile_rows, sizeof tile_rows / sizeof *tile_rows, failed, report, user);
     return HADAL_OK;
+}
+
+enum { REASON_BYTES = sizeof(((hadal_device_info *)NULL)->matrix_unit_failure) };
+
+/* The first failure. */
+static void keep_failure(void *user, const char *name, bool passed, double error, const char *detail)
+{
+    char *reason = user;
+    (void)error;
+    if (!passed && !*reason)
+        snprintf(reason, REASON_BYTES, "%s: %s", name, detail);
+}
+
+void self_test_matrix_unit(hadal_device *device)
+{
+    static const char *const families[] = {"matmul", NULL};
+    static const char finding[] = "the matrix unit passed its self-test";
+    char reason[REASON_BYTES] = "";
+    size_t failed;
+    if (device_shape_of(device)->matrix == DEVICE_MATRIX_NONE || device_recalls(device, families, finding))
+        return;
+    self_test_matrix_trials(device, &failed, keep_failure, reason);
+    if (failed)
+        device_give_up_matrix_unit(device, reason);
+    else
+        device_remember(device, families, finding);
 }

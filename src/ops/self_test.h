@@ -14,6 +14,7 @@ enum { SELF_TEST_ITEMS = 64, SELF_TEST_MATRICES = 4 };
 typedef struct self_test {
     hadal_device *device;
     uint64_t random;
+    uint32_t block;    /* rows and columns of a block of scales in matrices to come */
     double error;      /* the largest so far, relative to its tolerance: passed up to 1 */
     char detail[160];  /* what had it */
     buffer *buffers[SELF_TEST_ITEMS];
@@ -37,7 +38,7 @@ HADAL_CHECKED hadal_status self_test_result(self_test *test, buffer **made, size
 /* *values and *made = random rows[rows, pad(columns)] in [-1, 1), padded with zeros. */
 HADAL_CHECKED hadal_status self_test_rows(self_test *test, float **values, buffer **made, size_t rows, size_t columns);
 
-/* *made = random matrices[experts, rows, columns], F8_E4M3 with scales a block of 32 x 32; *values = the same. */
+/* *made = random matrices[experts, rows, columns], F8_E4M3 with scales a block (test->block square); *values = the same. */
 HADAL_CHECKED hadal_status self_test_matrix(self_test *test, const matrix **made, double **values, dtype type,
                                             size_t experts, size_t rows, size_t columns);
 
@@ -58,8 +59,16 @@ HADAL_CHECKED hadal_status self_test_compare_integers(self_test *test, const buf
 typedef hadal_status self_test_trial(self_test *test, int variant);
 self_test_trial self_test_rms_norm, self_test_rope, self_test_latent, self_test_embed, self_test_route,
     self_test_dispatch, self_test_swiglu, self_test_moe_combine;
+self_test_trial self_test_matmul, self_test_matmul_experts, self_test_matmul_heads;
 self_test_trial self_test_linear, self_test_clblast, self_test_heads, self_test_experts;
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_top_k,
     self_test_attend;
+
+/* Before the matrix unit is used: runs the trials of kernels over cl/tile.clh, unless they have passed here before. When
+ * one fails the device goes on without (device_give_up_matrix_unit). */
+void self_test_matrix_unit(hadal_device *device);
+
+/* Those trials alone, reported like those of hadal_device_self_test. */
+void self_test_matrix_trials(hadal_device *device, size_t *failed, hadal_self_test_report report, void *user);
 
 #endif

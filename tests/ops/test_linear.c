@@ -106,58 +106,81 @@ static void auto_tries_clblast_only_when_it_can_pay(void **state)
     free_matrix(&weight);
 }
 
-/* One matrix a head: W_UV of each head applied to its latent output, W_UK to its query. */
-static void check_heads(dtype type, size_t tokens, size_t heads, size_t nope, size_t width, size_t latent)
+/* One matrix a head, from inputs whose heads are apart, to outputs whose heads are apart. */
+static void check_heads(dtype type, size_t tokens, size_t heads, size_t rows, size_t columns, size_t gap)
 {
-    uint64_t random = tokens * 31 + latent;
-    size_t rows = nope + width, stride = round_up(latent, ROW_UNIT), out_stride = round_up(heads * width, ROW_UNIT);
-    host_matrix weight = make_matrix(type, heads, rows, latent, 128, 128, &random);
-    float *in = test_random_rows(&random, tokens * heads, latent);
-    double *expected = calloc(tokens * out_stride, sizeof *expected);
+    uint64_t random = tokens * 31 + columns;
+    const head_layout in_rows = {heads * (columns + gap) + 3, columns + gap}, out_rows = {heads * rows + 2, rows};
+    host_matrix weight = make_matrix(type, heads, rows, columns, 128, 128, &random);
+    float *in = test_random_rows(&random, 1, tokens * in_rows.token_stride + ROW_UNIT);
+    double *expected = calloc(tokens * out_rows.token_stride, sizeof *expected);
     for (size_t t = 0; t < tokens; t++)
         for (size_t h = 0; h < heads; h++)
-            for (size_t j = 0; j < width; j++)
-                expected[t * out_stride + h * width + j] =
-                    reference_dot(in + (t * heads + h) * stride, weight.values + (h * rows + nope + j) * latent,
-                                  latent);
+            for (size_t r = 0; r < rows; r++)
+                expected[t * out_rows.token_stride + h * rows + r] =
+                    0.25 * reference_dot(in + t * in_rows.token_stride + h * in_rows.head_stride,
+                                         weight.values + (h * rows + r) * columns, columns);
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
     CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, weight.sources, heads));
-    buffer *in_buffer = test_buffer(in, tokens * heads * stride * sizeof *in);
-    buffer *out_buffer = test_buffer(NULL, tokens * out_stride * sizeof *in);
-    CHECK_OK(linear_heads(&op, out_buffer, in_buffer, &device_weight, tokens, nope, width));
+    buffer *in_buffer = test_buffer(in, (tokens * in_rows.token_stride + ROW_UNIT) * sizeof *in);
+    buffer *out_buffer = test_buffer(NULL, tokens * out_rows.token_stride * sizeof *in);
+    CHECK_OK(linear_heads(&op, out_buffer, out_rows, in_buffer, in_rows, &device_weight, tokens, 0.25));
     float *got = test_read(out_buffer);
-    CHECK_CLOSE(got, expected, tokens * out_stride, 2e-6);
-
-    size_t head_width = nope + 6, q_stride = round_up(heads * head_width, ROW_UNIT), row_width = stride + ROW_UNIT;
-    float *q = test_random_rows(&random, tokens, heads * head_width);
-    double *expected_query = calloc(tokens * heads * row_width, sizeof *expected_query);
-    for (size_t t = 0; t < tokens; t++)
-        for (size_t h = 0; h < heads; h++)
-            for (size_t c = 0; c < latent; c++)
-                for (size_t n = 0; n < nope; n++)
-                    expected_query[(t * heads + h) * row_width + c] +=
-                        0.25 * (double)q[t * q_stride + h * head_width + n] *
-                        weight.values[(h * rows + n) * latent + c];
-    buffer *q_buffer = test_buffer(q, tokens * q_stride * sizeof *q);
-    buffer *query = test_buffer(NULL, tokens * heads * row_width * sizeof *q);
-    CHECK_OK(linear_absorb(&op, query, q_buffer, &device_weight, tokens, head_width, nope, row_width, 0.25));
-    float *got_query = test_read(query);
-    CHECK_CLOSE(got_query, expected_query, tokens * heads * row_width, 2e-6);
+    CHECK_CLOSE(got, expected, tokens * out_rows.token_stride, 2e-6);
     buffer_free(in_buffer);
     buffer_free(out_buffer);
-    buffer_free(q_buffer);
-    buffer_free(query);
     matrix_free(&device_weight);
     linear_free(&op);
     free_matrix(&weight);
     free(in);
     free(expected);
     free(got);
-    free(q);
-    free(expected_query);
-    free(got_query);
+}
+
+/* The transposes of heads' rows of one matrix: of whole blocks of scales and, resolved to float32, of parts. */
+static void transposed_heads_agree(void **state)
+{
+    (void)state;
+    enum { HEADS = 3, COLUMNS = 40, TOKENS = 2 };
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++)
+        for (size_t rows = 16; rows <= 24; rows += 8) {
+            uint64_t random = rows;
+            const head_layout in_rows = {HEADS * rows, rows}, out_rows = {HEADS * COLUMNS, COLUMNS};
+            host_matrix whole = make_matrix(type, 1, HEADS * rows, COLUMNS, 16, 32, &random);
+            matrix_source heads[HEADS];
+            for (size_t h = 0; h < HEADS; h++) {
+                const matrix_source part = matrix_rows(whole.sources, h * rows, rows);
+                CHECK_OK(matrix_transpose(&heads[h], &part, rows == 24 && type == DTYPE_F8_E4M3));
+                assert_int_equal(heads[h].type, rows == 24 && type == DTYPE_F8_E4M3 ? DTYPE_F32 : type);
+            }
+            float *in = test_random_rows(&random, 1, TOKENS * in_rows.token_stride + ROW_UNIT);
+            double expected[TOKENS * HEADS * COLUMNS] = {0};
+            for (size_t t = 0; t < TOKENS; t++)
+                for (size_t i = 0; i < HEADS * rows; i++)
+                    for (size_t c = 0; c < COLUMNS; c++)
+                        expected[t * out_rows.token_stride + i / rows * COLUMNS + c] +=
+                            (double)in[t * in_rows.token_stride + i] * whole.values[i * COLUMNS + c];
+            linear_op op;
+            matrix weight;
+            CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
+            CHECK_OK(matrix_create_stack(&weight, test_device(), MEMORY_OTHER, heads, HEADS));
+            buffer *in_buffer = test_buffer(in, (TOKENS * in_rows.token_stride + ROW_UNIT) * sizeof *in);
+            buffer *out_buffer = test_buffer(NULL, sizeof(float) * TOKENS * out_rows.token_stride);
+            CHECK_OK(linear_heads(&op, out_buffer, out_rows, in_buffer, in_rows, &weight, TOKENS, 1.0));
+            float *got = test_read(out_buffer);
+            CHECK_CLOSE(got, expected, TOKENS * HEADS * COLUMNS, 2e-6);
+            buffer_free(in_buffer);
+            buffer_free(out_buffer);
+            matrix_free(&weight);
+            linear_free(&op);
+            for (size_t h = 0; h < HEADS; h++)
+                matrix_source_free(&heads[h]);
+            free_matrix(&whole);
+            free(in);
+            free(got);
+        }
 }
 
 /* Heads whose rows begin in the middle of a block of scales, as rows of one matrix. */
@@ -182,7 +205,8 @@ static void heads_cut_blocks_of_scales(void **state)
     CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, heads, HEADS));
     buffer *in_buffer = test_buffer(in, HEADS * stride * sizeof *in);
     buffer *out_buffer = test_buffer(NULL, out_stride * sizeof *in);
-    CHECK_OK(linear_heads(&op, out_buffer, in_buffer, &device_weight, 1, 0, ROWS));
+    const head_layout in_rows = {HEADS * stride, stride}, out_rows = {out_stride, ROWS};
+    CHECK_OK(linear_heads(&op, out_buffer, out_rows, in_buffer, in_rows, &device_weight, 1, 1.0));
     float *got = test_read(out_buffer);
     CHECK_CLOSE(got, expected, out_stride, 2e-6);
     buffer_free(in_buffer);
@@ -195,14 +219,15 @@ static void heads_cut_blocks_of_scales(void **state)
     free(got);
 }
 
-static void heads_and_absorb_agree(void **state)
+static void heads_agree(void **state)
 {
     (void)state;
     for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
-        check_heads(type, 1, 3, 10, 14, 30);
-        check_heads(type, 5, 1, 6, 20, 33); /* a stack of one */
-        check_heads(type, 6, 5, 7, 9, 65);
-        check_heads(type, 3, 2, 128, 128, 512);
+        check_heads(type, 1, 3, 14, 30, 0);
+        check_heads(type, 5, 1, 20, 33, 7); /* a stack of one */
+        check_heads(type, 6, 5, 9, 65, 16);
+        check_heads(type, 3, 2, 128, 512, 0);
+        check_heads(type, 2, 2, 512, 128, 64);
     }
 }
 
@@ -279,7 +304,7 @@ static void matrices_are_split_at_the_largest_allocation(void **state)
         check_linear(type, &large, HADAL_LINEAR_OWN, true);
         check_experts(type, 1, 3, 12, 60, 100);
         check_experts(type, 9, 3, 12, 60, 100);
-        check_heads(type, 3, 9, 20, 30, 130);
+        check_heads(type, 3, 9, 50, 130, 2);
     }
     uint64_t random = 1;
     host_matrix source = make_matrix(DTYPE_F32, 1, 700, 200, 1, 16, &random);
@@ -302,7 +327,7 @@ static void many_tokens_are_multiplied_in_blocks(void **state)
 {
     (void)state;
     static const device_shape wide = {.vector = 4, .lanes = 32, .group = 256};
-    static const shape_case blocks[] = {{64, 130, 40, 128, 128}, {130, 64, 72, 48, 32}};
+    static const shape_case blocks[] = {{64, 330, 40, 128, 128}, {130, 64, 72, 48, 32}};
     hadal_device *other = test_device_now;
     if (device_shape_of(other)->lanes == 1)
         skip(); /* once is enough */
@@ -322,7 +347,8 @@ int main(void)
         cmocka_unit_test(fp8_blocks_are_cut_off_at_the_edges),
         cmocka_unit_test(clblast_agrees_with_own),
         cmocka_unit_test(auto_tries_clblast_only_when_it_can_pay),
-        cmocka_unit_test(heads_and_absorb_agree),
+        cmocka_unit_test(heads_agree),
+        cmocka_unit_test(transposed_heads_agree),
         cmocka_unit_test(heads_cut_blocks_of_scales),
         cmocka_unit_test(experts_agree_also_without_tokens),
         cmocka_unit_test(many_tokens_are_multiplied_in_blocks),
