@@ -11,8 +11,10 @@
 #include "ops/latent.h"
 #include "ops/matmul.h"
 
-/* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory. */
-enum { CPU_CHUNK = 256, GPU_CHUNK = 512 };
+/* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory: of a
+ * device's, they get one part in STEP_SHARE. With a matrix unit a step of 512 tokens of the released model would wait for
+ * the experts' weights. */
+enum { CPU_CHUNK = 256, GPU_CHUNK = 512, MATRIX_CHUNK = 2048, STEP_SHARE = 16 };
 
 /* Bytes of index scores, and of logits, that exist at once. */
 enum { SCORE_BYTES = 64 << 20, LOGIT_BYTES = 32 << 20 };
@@ -38,15 +40,18 @@ static hadal_status resolve_sizes(settings *s, const model_config *config, const
     return HADAL_OK;
 }
 
-/* Whether no buffer of a step is larger than the device allows in one. */
-static bool step_fits(const settings *s, const model_config *config, uint64_t largest)
+/* Whether no buffer of a step is larger than the device allows in one, nor all together more than their share. */
+static bool step_fits(const settings *s, const model_config *config, const hadal_device_info *device)
 {
     buffer_need needs[ACTIVATION_NEEDS];
     size_t count = settings_activation_needs(needs, s, config);
-    for (size_t i = 0; i < count; i++)
-        if (needs[i].bytes > largest)
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (needs[i].bytes > device->largest_allocation_bytes)
             return false;
-    return true;
+        sum += needs[i].bytes;
+    }
+    return sum <= device->memory_bytes / STEP_SHARE;
 }
 
 static void set_chunk(settings *s, const model_config *config, size_t chunk)
@@ -73,9 +78,9 @@ hadal_status settings_resolve(settings *s, const model_config *config, const had
         set_chunk(s, config, options->chunk);
         return HADAL_OK;
     }
-    size_t chunk = device && device->kind == HADAL_DEVICE_CPU ? CPU_CHUNK : GPU_CHUNK;
-    set_chunk(s, config, chunk);
-    while (device && s->chunk > 1 && !step_fits(s, config, device->largest_allocation_bytes))
+    bool cpu = device && device->kind == HADAL_DEVICE_CPU;
+    set_chunk(s, config, cpu ? CPU_CHUNK : s->matrix_unit ? MATRIX_CHUNK : GPU_CHUNK);
+    while (device && s->chunk > 1 && !step_fits(s, config, device))
         set_chunk(s, config, s->chunk / 2);
     return HADAL_OK;
 }
