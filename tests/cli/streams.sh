@@ -94,7 +94,7 @@ sh -c '(sleep 1; kill -s TERM $$) & exec "$1" tokenize <>"$2/fifo" >"$2/stdout" 
 check_equal 'a signal while input is awaited' "$status: $(cat "$work/stderr")" '143: '
 
 # Terminals. script(1) gives the command one.
-if command -v script >/dev/null; then
+if can_have_terminal; then
     on_terminal() {
         run script -qec "$1" /dev/null
         tr -d '\r' <"$work/stdout" >"$work/shown"
@@ -113,7 +113,7 @@ if command -v script >/dev/null; then
     on_terminal "stty cols 30; TERM=xterm '$hadal' generate --progress=always -n 4 x </dev/null"
     check 'bars fit a narrow terminal' [ -z "$(tr '\033' '\n' <"$work/shown" | awk 'length > 32')" ]
 else
-    skip 'terminals' 'script is not here'
+    skip 'terminals' 'script(1) makes no terminal here'
 fi
 run "$hadal" generate -n 4 x
 check_equal 'without a terminal there are none' "$(cat "$work/stderr")" ''
