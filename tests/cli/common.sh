@@ -13,6 +13,11 @@ need_device() {
     [ "$status" -ne 69 ] || skip_all 'no OpenCL device'
 }
 
+# Whether script(1) can give a command a terminal: it may be missing, or there are no pseudo-terminals (a bare chroot).
+can_have_terminal() {
+    script -qec true /dev/null </dev/null >/dev/null 2>&1
+}
+
 # says TEXT: the last run wrote TEXT to standard error.
 says() {
     grep -qF -e "$1" "$work/stderr"

@@ -32,13 +32,13 @@ check_equal 'none failed' "$(json 'done' failed)" 0
 check_equal 'each passed' "$(json test passed | sort -u)" true
 run "$hadal" devices --self-test -d 0 --color always
 check 'colours when asked for' grep -q "$(printf '\033')" "$work/stdout"
-if command -v script >/dev/null; then
+if can_have_terminal; then
     run script -qec "TERM=xterm '$hadal' devices --self-test -d 0" /dev/null
     check 'colours on a terminal' grep -q "$(printf '\033\\[32m')" "$work/stdout"
     run script -qec "TERM=xterm NO_COLOR=1 '$hadal' devices --self-test -d 0" /dev/null
     check 'not with NO_COLOR' not grep -q "$(printf '\033\\[32m')" "$work/stdout"
 else
-    skip 'colours on a terminal' 'script is not here'
+    skip 'colours on a terminal' 'script(1) makes no terminal here'
 fi
 
 finish

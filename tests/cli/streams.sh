@@ -50,8 +50,10 @@ check_equal 'an answer to a closed standard output' "$status: $(cat "$work/stder
 } | head -c 1 >/dev/null
 check_equal 'a closed pipe' "$(cat "$work/status"): $(cat "$work/stderr")" '141: '
 
-# interrupt SIGNAL COMMAND...: sends the signal once there is output. The shell itself tells of killed commands on
-# standard error: hence the command's is redirected in here.
+# interrupt SIGNAL COMMAND...: sends the signal once there is output, or after $patience tenths of a second. The shell
+# itself tells of killed commands on standard error: hence the command's is redirected in here. Who sends the signal is
+# the command's child, and sends nothing when it has lost its parent: the number may be another process's by then.
+patience=600
 interrupt() {
     signal=$1
     shift
@@ -59,12 +61,17 @@ interrupt() {
     status=0
     : >"$work/stdout"
     sh -c '
-        signal=$1 work=$2
-        shift 2
-        ( i=0
-          while [ ! -s "$work/stdout" ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
-          kill -s "$signal" $$ ) &
-        exec "$@" </dev/null >"$work/stdout" 2>"$work/stderr"' sh "$signal" "$work" "$@" || status=$?
+        signal=$1 work=$2 patience=$3
+        shift 3
+        is_there() {
+            read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]
+        }
+        ( while is_there && [ ! -s "$work/stdout" ] && [ "$patience" -gt 0 ]; do
+              sleep 0.1
+              patience=$((patience - 1))
+          done
+          if is_there; then kill -s "$signal" $$; fi ) &
+        exec "$@" </dev/null >"$work/stdout" 2>"$work/stderr"' sh "$signal" "$work" "$patience" "$@" || status=$?
 }
 
 check_interrupted() {
@@ -88,13 +95,18 @@ gzip -dc "$reference/needle-32k.txt.gz" >"$work/long"
 interrupt TERM "$hadal" score "$work/long"
 check_equal 'a signal during prefill' "$status: $(cat "$work/stderr")" '143: '
 mkfifo "$work/fifo"
-status=0
-sh -c '(sleep 1; kill -s TERM $$) & exec "$1" tokenize <>"$2/fifo" >"$2/stdout" 2>"$2/stderr"' sh "$hadal" "$work" ||
-    status=$?
+patience=10
+interrupt TERM sh -c 'exec "$1" tokenize <>"$2"' sh "$hadal" "$work/fifo"
 check_equal 'a signal while input is awaited' "$status: $(cat "$work/stderr")" '143: '
 
+# The substitution ends when nobody holds its pipe any more.
+patience=600
+before=$(date +%s)
+check_equal 'a command that ends by itself' "$(interrupt TERM true; echo "$status")" 0
+check 'leaves nobody who sends a signal later' [ $(($(date +%s) - before)) -lt 30 ]
+
 # Terminals. script(1) gives the command one.
-if command -v script >/dev/null; then
+if can_have_terminal; then
     on_terminal() {
         run script -qec "$1" /dev/null
         tr -d '\r' <"$work/stdout" >"$work/shown"
@@ -113,7 +125,7 @@ if command -v script >/dev/null; then
     on_terminal "stty cols 30; TERM=xterm '$hadal' generate --progress=always -n 4 x </dev/null"
     check 'bars fit a narrow terminal' [ -z "$(tr '\033' '\n' <"$work/shown" | awk 'length > 32')" ]
 else
-    skip 'terminals' 'script is not here'
+    skip 'terminals' 'script(1) makes no terminal here'
 fi
 run "$hadal" generate -n 4 x
 check_equal 'without a terminal there are none' "$(cat "$work/stderr")" ''
