@@ -7,6 +7,7 @@
 doing=starting
 assume_yes=no
 may_install=yes
+vendors=no
 interactive=no
 if [ -t 0 ] && [ -t 2 ] && [ -z "${CI:-}" ]; then
     interactive=yes
@@ -35,13 +36,23 @@ trap report_failure EXIT
 trap 'doing=; say interrupted; exit 130' INT
 trap 'doing=; say terminated; exit 143' TERM
 
+unknown_option() {
+    doing=
+    say "unknown argument '$1'; try ./$program --help"
+    exit 64
+}
+
 read_options() {
     for option in "$@"; do
         case $option in
             -y | --yes) assume_yes=yes ;;
             --no-install) may_install=no ;;
+            --vendors)
+                [ "$program" = check ] || unknown_option "$option"
+                vendors=yes
+                ;;
             -h | --help) doing=; usage; exit 0 ;;
-            *) doing=; say "unknown argument '$option'; try ./$program --help"; exit 64 ;;
+            *) unknown_option "$option" ;;
         esac
     done
 }
@@ -104,6 +115,12 @@ need_to_build() {
 need_to_test() {
     need_libraries HADAL_NEED_TO_TEST
     need mandoc mandoc have mandoc
+}
+
+# What ./check --vendors fetches the compilers of other vendors with.
+need_to_fetch() {
+    need python3-pip python3-pip python3 -m pip --version
+    need ca-certificates ca-certificates [ -e /etc/ssl/certs/ca-certificates.crt ]
 }
 
 # find_missing GROUP...: fills $missing_debian and $missing_fedora.

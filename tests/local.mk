@@ -13,6 +13,7 @@ include tests/model/local.mk
 include tests/session/local.mk
 include tests/cli/local.mk
 include tests/policy/local.mk
+include tests/vendors/local.mk
 
 # Every test finds the sources and what was built, and writes nowhere else: a home directory there is none.
 AM_TESTS_ENVIRONMENT = \

@@ -42,6 +42,9 @@ on_machine "$tree/start" --nonsense
 check_equal 'an unknown argument is a usage error' "$status: $(last_line)" \
     "64: start: unknown argument '--nonsense'; try ./start --help"
 
+on_machine "$tree/start" --vendors
+check_equal 'compilers of other vendors are for tests' "$status" 64
+
 on_machine "$tree/start"
 check_equal 'without a package manager nothing is tried' "$status" 1
 check 'without a package manager the packages are named' says 'neither apt-get nor dnf is here'
@@ -56,6 +59,10 @@ automake libtool pkgconf-pkg-config 'pkgconfig(OpenCL)' 'pkgconfig(clblast)' 'pk
 on_machine "$tree/check" --yes
 check 'dnf is called' says 'dnf install -y --setopt=install_weak_deps=False gcc glibc-devel'
 check 'the test library is asked for' says 'pkgconfig(cmocka)'
+check 'no tool is asked for that only --vendors takes' not says python3-pip
+on_machine "$tree/check" --yes --vendors
+check 'what fetches the compilers of other vendors is asked for' says ' python3-pip'
+on_machine "$tree/check" --yes
 check_equal 'an installation that brings nothing is a failure' "$status" 1
 check 'and it is said what is missing still' says 'check: still missing after the installation: gcc'
 
