@@ -23,4 +23,5 @@ dist_kernels_DATA = \
 	cl/route.cl \
 	cl/swiglu.cl \
 	cl/top_k.cl \
+	cl/top_k_group.cl \
 	cl/vector.clh
