@@ -18,18 +18,22 @@ enum { SCRATCH_WORDS = 32 + 2 * GROUP_LIST_SIZE };
  * So no more than SLICED_ROWS are cut. */
 enum { ENOUGH_GROUPS = 512, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
 
-/* A power of two of work-items: shape->group is at least 32, and two of its groups hide more latency than one. */
+/* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */
+enum { ITEMS = 512 };
+
 static hadal_status get_group_kernel(top_k_op *op, hadal_device *device)
 {
     hadal_status status = HADAL_OK;
-    uint32_t most = hadal_device_describe(device)->max_group_size;
-    for (op->items = min_size(device_shape_of(device)->group * 2, most); status == HADAL_OK; op->items /= 2) {
+    op->items = ITEMS;
+    while (op->items > hadal_device_describe(device)->max_group_size)
+        op->items /= 2;
+    for (; status == HADAL_OK; op->items /= 2) {
         byte_array options = {0};
         TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d -D ITEMS=%u", GROUP_LIST_SIZE, op->items));
         TRY_OR(done, kernel_get(&op->select, device, "top_k_group", "top_k_group", options.data));
     done:
         bytes_free(&options);
-        if (status == HADAL_OK && (kernel_max_group(op->select) >= op->items || op->items <= 64))
+        if (status == HADAL_OK && kernel_max_group(op->select) >= op->items)
             break;
     }
     return status;
