@@ -27,4 +27,5 @@ dist_kernels_DATA = \
 	cl/tile.clh \
 	cl/tile_wgmma.clh \
 	cl/top_k.cl \
+	cl/top_k_group.cl \
 	cl/vector.clh

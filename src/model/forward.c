@@ -113,7 +113,7 @@ static hadal_status select_positions(forward *f, const layer_weights *w, const l
         TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights,
                          cache->index, cache->index_scales, a->positions, first, rows, keys));
         TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores,
-                  stride, a->positions, first, rows, set->index_topk));
+                  stride, a->positions, first, rows, set->index_topk, a->selection_scratch));
     }
     return HADAL_OK;
 }

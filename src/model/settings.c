@@ -10,6 +10,7 @@
 #include "ops/index_rotate.h"
 #include "ops/latent.h"
 #include "ops/matmul.h"
+#include "ops/top_k.h"
 
 /* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory: of a
  * device's, they get one part in STEP_SHARE. With a matrix unit a step of 512 tokens of the released model would wait for
@@ -127,6 +128,8 @@ static void add_indexer(need_list *list, const settings *s, const model_config *
     ADD_ROWS(list, MEMORY_INDEX_SCORES, scores, s->score_rows, s->context);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, selected, t, s->index_topk);
     add(list, MEMORY_ACTIVATIONS, offsetof(activations, selected_counts), t, sizeof(int32_t));
+    add(list, MEMORY_INDEX_SCORES, offsetof(activations, selection_scratch),
+        top_k_scratch_bytes(s->score_rows, pad(s->context)), 1);
 }
 
 static void add_experts(need_list *list, const settings *s, const model_config *c)

@@ -45,6 +45,7 @@ typedef struct activations {
     buffer *scores;             /* [up to score_rows, pad(keys)]; keys up to context */
     buffer *selected;           /* int32 [T, pad(index_topk)] */
     buffer *selected_counts;    /* int32 [T] */
+    buffer *selection_scratch;  /* see top_k_scratch_bytes */
     buffer *partials;           /* see attend_scratch_bytes */
     buffer *router_logits;      /* [T, pad(n_routed_experts)] */
     buffer *expert_ids;         /* int32 [T, K] */

@@ -169,7 +169,8 @@ hadal_status self_test_top_k(self_test *test, int variant)
     top_k_op op;
     float *scores;
     int32_t *expected, expected_counts[ROWS];
-    buffer *score_buffer, *position_buffer, *selected, *counts;
+    buffer *score_buffer, *position_buffer, *selected, *counts, *scratch;
+    void *zeros;
     (void)variant;
     TRY(top_k_create(&op, test->device));
     TRY(self_test_rows(test, &scores, &score_buffer, ROWS, COUNT));
@@ -180,7 +181,9 @@ hadal_status self_test_top_k(self_test *test, int variant)
     TRY(self_test_result(test, &selected, ROWS * K * sizeof *expected));
     TRY(self_test_result(test, &counts, sizeof expected_counts));
     TRY(self_test_allocate(test, &expected, ROWS * K, sizeof *expected));
-    TRY(top_k(&op, selected, K, counts, score_buffer, SCORE_STRIDE, position_buffer, 0, ROWS, K));
+    TRY(self_test_allocate(test, &zeros, top_k_scratch_bytes(ROWS, SCORE_STRIDE), 1));
+    TRY(self_test_upload(test, &scratch, zeros, top_k_scratch_bytes(ROWS, SCORE_STRIDE)));
+    TRY(top_k(&op, selected, K, counts, score_buffer, SCORE_STRIDE, position_buffer, 0, ROWS, K, scratch));
     for (size_t row = 0; row < ROWS; row++) {
         size_t chosen;
         for (size_t i = 0; i < K; i++)

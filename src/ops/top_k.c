@@ -5,46 +5,93 @@
 
 #include "base/memory.h"
 
-/* Keys of the kernel's list, 4 bytes each, which is cheap to pass over; half of the local memory that every GPU has. */
-enum { LIST_SIZE = 4096, CPU_LIST_SIZE = 16384 };
+/* Keys of the CPU kernel's list, 4 bytes each, which is cheap to pass over. */
+enum { CPU_LIST_SIZE = 16384 };
+
+/* Scores of the GPU kernel's list, 8 bytes each, in all but 512 bytes of the local memory that every GPU has. */
+enum { GROUP_LIST_SIZE = 4032 };
+
+/* Words of a row's scratch: SCRATCH_WORDS in top_k_group.cl. */
+enum { SCRATCH_WORDS = 32 + 2 * GROUP_LIST_SIZE };
+
+/* Groups that fill a device; more to a row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing.
+ * So no more than SLICED_ROWS are cut. */
+enum { ENOUGH_GROUPS = 512, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
+
+/* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */
+enum { ITEMS = 512 };
+
+static hadal_status get_group_kernel(top_k_op *op, hadal_device *device)
+{
+    hadal_status status = HADAL_OK;
+    op->items = ITEMS;
+    while (op->items > hadal_device_describe(device)->max_group_size)
+        op->items /= 2;
+    for (; status == HADAL_OK; op->items /= 2) {
+        byte_array options = {0};
+        TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d -D ITEMS=%u", GROUP_LIST_SIZE, op->items));
+        TRY_OR(done, kernel_get(&op->select, device, "top_k_group", "top_k_group", options.data));
+    done:
+        bytes_free(&options);
+        if (status == HADAL_OK && kernel_max_group(op->select) >= op->items)
+            break;
+    }
+    return status;
+}
 
 hadal_status top_k_create(top_k_op *op, hadal_device *device)
 {
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
-    *op = (top_k_op){
-        .group = shape->group,
-        .vector = shape->vector,
-        .list_size = shape->group == 1 ? CPU_LIST_SIZE : LIST_SIZE,
-    };
-    TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%u", op->list_size));
+    *op = (top_k_op){.vector = shape->vector, .items = 1};
+    if (shape->group > 1)
+        return get_group_kernel(op, device);
+    TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d", CPU_LIST_SIZE));
     TRY_OR(done, kernel_get(&op->select, device, "top_k", "top_k", options.data));
 done:
     bytes_free(&options);
     return status;
 }
 
+size_t top_k_scratch_bytes(size_t rows, size_t stride)
+{
+    return stride < 2 * LEAST_SLICE ? 0 : min_size(rows, SLICED_ROWS) * SCRATCH_WORDS * sizeof(uint32_t);
+}
+
+/* Groups that share a row. */
+static size_t choose_slices(size_t rows, size_t stride)
+{
+    return max_size(min_size(min_size(ENOUGH_GROUPS / max_size(rows, 1), MOST_SLICES), stride / LEAST_SLICE), 1);
+}
+
 /* Parts of a row whose maxima bound the k-th largest score: enough that little more than k scores reach the bound; 0
- * when they do not fit in the kernel's list. */
+ * when they do not fit in the CPU kernel's list. */
 static size_t choose_slots(const top_k_op *op, size_t k)
 {
-    size_t slots = op->group * op->vector;
-    while (slots < 4 * k && slots * 2 <= op->list_size)
+    size_t slots = op->vector;
+    while (slots < 4 * k && slots * 2 <= CPU_LIST_SIZE)
         slots *= 2;
-    return slots < 2 * k || slots > op->list_size ? 0 : slots;
+    return slots < 2 * k || slots > CPU_LIST_SIZE ? 0 : slots;
 }
 
 hadal_status top_k(const top_k_op *op, buffer *selected, size_t selected_stride, buffer *counts, const buffer *scores,
-                   size_t stride, const buffer *positions, size_t first_row, size_t rows, size_t k)
+                   size_t stride, const buffer *positions, size_t first_row, size_t rows, size_t k, buffer *scratch)
 {
+    bool grouped = op->items > 1;
+    size_t slices = grouped ? choose_slices(rows, stride) : 1;
     launch_shape shape = {
-        .groups = {rows},
-        .size = {op->group},
-        .bytes = rows * (3 * stride + k) * sizeof(float),
+        .groups = {rows * slices},
+        .size = {op->items},
+        .bytes = rows * (stride + k) * sizeof(float),
         .operations = rows * stride,
     };
-    return LAUNCH(op->select, shape, arg_buffer(selected), arg_int((int64_t)selected_stride), arg_buffer(counts),
-                  arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(positions), arg_int((int64_t)first_row),
-                  arg_int((int64_t)min_size(k, INT32_MAX)), arg_int((int64_t)choose_slots(op, k)));
+    return grouped ? LAUNCH(op->select, shape, arg_buffer(selected), arg_int((int64_t)selected_stride),
+                            arg_buffer(counts), arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(positions),
+                            arg_int((int64_t)first_row), arg_int((int64_t)min_size(k, INT32_MAX)),
+                            arg_int((int64_t)slices), arg_buffer(scratch))
+                   : LAUNCH(op->select, shape, arg_buffer(selected), arg_int((int64_t)selected_stride),
+                            arg_buffer(counts), arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(positions),
+                            arg_int((int64_t)first_row), arg_int((int64_t)min_size(k, INT32_MAX)),
+                            arg_int((int64_t)choose_slots(op, k)));
 }

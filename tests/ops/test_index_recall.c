@@ -79,9 +79,10 @@ static int32_t *select_positions(const recall_input *in, hadal_index_cache type,
                          QUERIES));
     CHECK_OK(index_scores(&score, scores, KEYS, quantised, head_weights, cache, type == HADAL_INDEX_F32 ? NULL : scales,
                           in->query_positions, 0, QUERIES, KEYS));
-    CHECK_OK(top_k(&top, selected, TOP, counts, scores, KEYS, in->query_positions, 0, QUERIES, TOP));
+    buffer *scratch = test_buffer(NULL, top_k_scratch_bytes(QUERIES, KEYS));
+    CHECK_OK(top_k(&top, selected, TOP, counts, scores, KEYS, in->query_positions, 0, QUERIES, TOP, scratch));
     int32_t *positions = test_read(selected);
-    buffer *const used[] = {cache, scales, quantised, head_weights, scores, selected, counts};
+    buffer *const used[] = {cache, scales, quantised, head_weights, scores, selected, counts, scratch};
     for (size_t i = 0; i < sizeof used / sizeof *used; i++)
         buffer_free(used[i]);
     return positions;

@@ -25,7 +25,9 @@ static void check_top_k(const float *scores, size_t stride, const int32_t *posit
     buffer *position_buffer = test_buffer(positions, tokens * sizeof *positions);
     buffer *selected = test_poisoned_buffer(tokens * selected_stride * sizeof(int32_t));
     buffer *counts = test_poisoned_buffer(tokens * sizeof(int32_t));
-    CHECK_OK(top_k(&op, selected, selected_stride, counts, score_buffer, stride, position_buffer, first_row, rows, k));
+    buffer *scratch = test_buffer(NULL, top_k_scratch_bytes(rows, stride));
+    CHECK_OK(top_k(&op, selected, selected_stride, counts, score_buffer, stride, position_buffer, first_row, rows, k,
+                   scratch));
     int32_t *got = test_read(selected), *got_counts = test_read(counts);
     for (size_t token = 0; token < tokens; token++) {
         size_t chosen = 0;
@@ -40,6 +42,7 @@ static void check_top_k(const float *scores, size_t stride, const int32_t *posit
             assert_int_equal(got[token * selected_stride + i], -1); /* untouched */
     }
     buffer_free(score_buffer), buffer_free(position_buffer), buffer_free(selected), buffer_free(counts);
+    buffer_free(scratch);
     free(visible), free(expected), free(got), free(got_counts);
 }
 
@@ -191,10 +194,11 @@ static int32_t *select_from(const float *scores, size_t count, size_t k, int32_t
     buffer *row = test_buffer(scores, round_up(count, ROW_UNIT) * sizeof *scores);
     buffer *at = test_buffer(&position, sizeof position), *count_buffer = test_poisoned_buffer(sizeof *chosen);
     buffer *selected = test_poisoned_buffer(k * sizeof(int32_t));
-    CHECK_OK(top_k(&op, selected, k, count_buffer, row, round_up(count, ROW_UNIT), at, 0, 1, k));
+    buffer *scratch = test_buffer(NULL, top_k_scratch_bytes(1, round_up(count, ROW_UNIT)));
+    CHECK_OK(top_k(&op, selected, k, count_buffer, row, round_up(count, ROW_UNIT), at, 0, 1, k, scratch));
     CHECK_OK(buffer_read(count_buffer, 0, chosen, sizeof *chosen));
     int32_t *got = test_read(selected);
-    buffer_free(row), buffer_free(at), buffer_free(count_buffer), buffer_free(selected);
+    buffer_free(row), buffer_free(at), buffer_free(count_buffer), buffer_free(selected), buffer_free(scratch);
     return got;
 }
 
