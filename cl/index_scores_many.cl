@@ -132,8 +132,6 @@ void index_scores_many(__global float *restrict scores, int stride, __global con
             tile_signal_create(&ready[i], ITEMS);
             tile_signal_create(&free[i], ITEMS / 32);
         }
-    if (!any_sees(&seen, positions, left, s, keys, scores, stride))
-        return;
     stream in;
     start_stream(&in, queries, head_weights, token, ring, weights);
     copy_stage(&in, 0, left);
@@ -141,6 +139,7 @@ void index_scores_many(__global float *restrict scores, int stride, __global con
     store_weight(&in, 0);
     load_weight(&in, left - 2);
     size_t base = sequence_stride ? (size_t)sequences[token] * sequence_stride : 0;
+    int first = s;
     s += TILE_ITEM / TILE_TEAM * TILE_ROWS + TILE_ROW;
     uint key[TILES][TILE_A];
     float scale[TILES];
@@ -149,12 +148,13 @@ void index_scores_many(__global float *restrict scores, int stride, __global con
         load_keys(key[t], cache + base * (TILE_DEPTH / 4), s + t * PASS_KEYS, keys);
         scale[t] = scales[base + min(s + t * PASS_KEYS + 8 * (TILE_QUARTER & 1), keys - 1)] * TILE_UNIT;
     }
+    wait_copies(); /* and, while all that is under way, for positions */
+    if (!any_sees(&seen, positions, left, first, keys, scores, stride))
+        return;
     s += 8 * (TILE_QUARTER & 1);
     scores += (size_t)query * stride + s;
     int position = left > query ? positions[query] : 0;
-    wait_copies();
     tile_signal_arrive(&ready[0]);
-    tile_stage_end();
     for (int stage = 0; left > 0; stage++, left -= 2) {
         int now = stage & 1, next = 1 - now, end = left > query ? keys : 0, visible = position;
         bool more = left > 2;
