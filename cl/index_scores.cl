@@ -8,9 +8,11 @@
  * index.clh's element, head_weights [T, PADDED_HEADS], scores [rows, stride], stride a multiple of 16. Built with
  * -D DIM, HEADS, KEY_TILE and HEAD_TILE.
  *
- * Work-groups of dimension 0 take KEY_TILE positions each, those of dimension 1 query_tile rows each. Both forms below
- * hold a tile of keys and pass all heads of all rows of the group by it; they differ in where the tile lies and in how
- * a dot product gets its operands. */
+ * Where sequence_stride isn't 0, cache and scales of token t's sequence begin at row sequences[t] * sequence_stride.
+ *
+ * Work-groups of dimension 0 take KEY_TILE positions each, those of dimension 1 query_tile rows of one sequence each.
+ * Both forms below hold a tile of keys and pass all heads of all rows of the group by it; they differ in where the tile
+ * lies and in how a dot product gets its operands. */
 
 #include "group.clh"
 #include "index.clh"
@@ -140,12 +142,18 @@ inline void store_scores(__global float *out, const floatv *total, __global cons
 
 __kernel void index_scores(__global float *scores, int stride, __global const index_t *queries,
                            __global const float *head_weights, __global const index_t *cache,
-                           __global const float *scales, __global const int *positions, int first_row, int rows,
-                           int keys, int query_tile)
+                           __global const float *scales, __global const int *positions,
+                           __global const int *sequences, int sequence_stride, int first_row, int rows, int keys,
+                           int query_tile)
 {
     float tile[PADDED_DIM * KEY_TILE];
     int first_key = (int)get_group_id(0) * KEY_TILE;
     int first = (int)get_group_id(1) * query_tile, last = min(first + query_tile, rows);
+    if (sequence_stride) {
+        size_t base = (size_t)sequences[first_row + first] * sequence_stride;
+        cache += base * PADDED_DIM;
+        scales += base;
+    }
     load_tile(tile, cache, first_key, keys);
     for (int row = first; row < last; row++) {
         int token = first_row + row, position = positions[token];
@@ -239,14 +247,20 @@ inline float sum_heads(__local const quad_t *key, __local const quad_t *query, _
 
 __kernel void index_scores(__global float *scores, int stride, __global const index_t *queries,
                            __global const float *head_weights, __global const index_t *cache,
-                           __global const float *scales, __global const int *positions, int first_row, int rows,
-                           int keys, int query_tile)
+                           __global const float *scales, __global const int *positions,
+                           __global const int *sequences, int sequence_stride, int first_row, int rows, int keys,
+                           int query_tile)
 {
     __local quad_t tile[QUADS * TILE_STRIDE], block[HEAD_BLOCK * QUADS];
     __local float partial[GROUP];
     int me = get_local_id(0), key = me % KEY_TILE, slot = me / KEY_TILE;
     int first_key = (int)get_group_id(0) * KEY_TILE, s = first_key + key;
     int first = (int)get_group_id(1) * query_tile, last = min(first + query_tile, rows);
+    if (sequence_stride) {
+        size_t base = (size_t)sequences[first_row + first] * sequence_stride;
+        cache += base * PADDED_DIM;
+        scales += base;
+    }
     load_tile(tile, cache, first_key, keys);
     for (int row = first; row < last; row++) {
         int token = first_row + row, position = positions[token];

@@ -13,6 +13,9 @@ dist_kernels_DATA = \
 	cl/index.clh \
 	cl/index_rotate.cl \
 	cl/index_scores.cl \
+	cl/index_scores_few.cl \
+	cl/index_scores_many.cl \
+	cl/index_tile.clh \
 	cl/lane.clh \
 	cl/latent.cl \
 	cl/linear.cl \
@@ -25,6 +28,7 @@ dist_kernels_DATA = \
 	cl/route.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
+	cl/tile_int8.clh \
 	cl/tile_wgmma.clh \
 	cl/top_k.cl \
 	cl/top_k_group.cl \

@@ -111,7 +111,7 @@ static hadal_status select_positions(forward *f, const layer_weights *w, const l
         size_t rows = min_size(set->score_rows, s->tokens - first), keys = s->position + first + rows;
         size_t stride = round_up(keys, ROW_UNIT);
         TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights,
-                         cache->index, cache->index_scales, a->positions, first, rows, keys));
+                         cache->index, cache->index_scales, a->positions, NULL, first, rows, keys));
         TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores,
                   stride, a->positions, first, rows, set->index_topk, a->selection_scratch));
     }

@@ -29,13 +29,37 @@ static score_tile choose_tile(const device_shape *shape, const index_dims *dims)
     return tile;
 }
 
+/* Shapes of the kernels on matrix units, as they state them: a team of ITEMS (few), GROUP_KEYS by ITEMS (many). */
+enum { TILE_DIM = 128, TILE_HEADS = 64, TILE_KEYS = 64, FEW_ITEMS = 128, MANY_ITEMS = 512, MANY_KEYS = 512 };
+
+static bool takes_matrix_unit(const device_shape *shape, const index_dims *dims)
+{
+    return shape->matrix == DEVICE_MATRIX_WGMMA && dims->type == HADAL_INDEX_INT8 &&
+           round_up(dims->dim, ROW_UNIT) == TILE_DIM && dims->heads <= TILE_HEADS;
+}
+
+static hadal_status get_matrix_kernel(kernel **found, hadal_device *device, const index_dims *dims, const char *name,
+                                      uint32_t items)
+{
+    byte_array options = {0};
+    TRY(bytes_format(&options, "%s -D HEADS=%u -D ITEMS=%u", device_matrix_option(device), dims->heads, items));
+    hadal_status status = kernel_get(found, device, name, name, options.data);
+    bytes_free(&options);
+    return status;
+}
+
 hadal_status index_scores_create(index_scores_op *op, hadal_device *device, const index_dims *dims)
 {
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
     const score_tile tile = choose_tile(shape, dims);
-    *op = (index_scores_op){.dims = *dims, .group = shape->group, .key_tile = tile.keys};
+    *op = (index_scores_op){.dims = *dims, .group = shape->group, .key_tile = tile.keys,
+                            .compute_units = hadal_device_describe(device)->compute_units};
+    if (takes_matrix_unit(shape, dims)) {
+        TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", FEW_ITEMS));
+        return get_matrix_kernel(&op->many, device, dims, "index_scores_many", MANY_ITEMS);
+    }
     TRY_OR(done, index_options(&options, dims));
     TRY_OR(done, bytes_format(&options, " -D KEY_TILE=%u -D SLOTS=%u -D HEAD_TILE=%u", tile.keys, tile.slots,
                               tile.heads));
@@ -53,20 +77,54 @@ static size_t choose_query_tile(size_t rows, size_t key_tiles)
     return divide_up(rows, row_tiles);
 }
 
+/* Rows that pass by a group's keys: many, as long as every compute unit gets several groups. */
+static size_t choose_many_rows(const index_scores_op *op, size_t rows, size_t keys)
+{
+    enum { MOST_ROWS = 128, FEWEST_ROWS = 8, GROUPS_A_UNIT = 8 };
+    size_t chosen = MOST_ROWS;
+    while (chosen > FEWEST_ROWS &&
+           divide_up(rows, chosen) * divide_up(keys, MANY_KEYS) < (size_t)GROUPS_A_UNIT * op->compute_units)
+        chosen /= 2;
+    return chosen;
+}
+
+/* The kernel for these rows, its launch, and its last argument, how it divides its work. */
+static kernel *choose_kernel(const index_scores_op *op, launch_shape *shape, size_t *division, bool mixed, size_t rows,
+                             size_t keys)
+{
+    enum { FEW_ROWS = 7, GROUPS_A_UNIT = 4 }; /* measured on an H200: at 8 rows of 128K keys both take as long */
+    if (!op->few) {
+        size_t key_tiles = divide_up(keys, op->key_tile);
+        *division = mixed ? 1 : choose_query_tile(rows, key_tiles);
+        *shape = (launch_shape){.groups = {key_tiles, divide_up(rows, *division)}, .size = {op->group}};
+        return op->scores;
+    }
+    if (mixed || rows <= FEW_ROWS) {
+        *division = divide_up(keys, TILE_KEYS);
+        size_t groups = min_size(rows * *division, (size_t)GROUPS_A_UNIT * op->compute_units);
+        *shape = (launch_shape){.groups = {groups}, .size = {FEW_ITEMS}};
+        return op->few;
+    }
+    *division = choose_many_rows(op, rows, keys);
+    *shape = (launch_shape){.groups = {divide_up(keys, MANY_KEYS), divide_up(rows, *division)}, .size = {MANY_ITEMS}};
+    return op->many;
+}
+
 hadal_status index_scores(const index_scores_op *op, buffer *scores, size_t stride, const buffer *quantised,
                           const buffer *head_weights, const buffer *cache, const buffer *scales,
-                          const buffer *positions, size_t first_row, size_t rows, size_t keys)
+                          const buffer *positions, const index_sequences *sequences, size_t first_row, size_t rows,
+                          size_t keys)
 {
-    size_t key_tiles = divide_up(keys, op->key_tile), query_tile = choose_query_tile(rows, key_tiles);
-    launch_shape shape = {
-        .groups = {key_tiles, divide_up(rows, query_tile)},
-        .size = {op->group},
-        .bytes = (keys + rows * op->dims.heads) * op->dims.dim * index_element_bytes(op->dims.type) +
-                 rows * keys * sizeof(float),
-        .operations = (uint64_t)rows * keys * op->dims.heads * (2 * (uint64_t)op->dims.dim + 2),
-    };
-    return LAUNCH(op->scores, shape, arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(quantised),
+    bool mixed = sequences && sequences->mixed;
+    size_t division, caches = mixed ? rows : 1;
+    launch_shape shape;
+    kernel *chosen = choose_kernel(op, &shape, &division, mixed, rows, keys);
+    shape.bytes = (caches * keys + rows * op->dims.heads) * op->dims.dim * index_element_bytes(op->dims.type) +
+                  rows * keys * sizeof(float);
+    shape.operations = (uint64_t)rows * keys * op->dims.heads * (2 * (uint64_t)op->dims.dim + 2);
+    return LAUNCH(chosen, shape, arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(quantised),
                   arg_buffer(head_weights), arg_buffer(cache), arg_buffer(scales), arg_buffer(positions),
-                  arg_int((int64_t)first_row), arg_int((int64_t)rows), arg_int((int64_t)keys),
-                  arg_int((int64_t)query_tile));
+                  arg_buffer(sequences ? sequences->slots : NULL),
+                  arg_int(sequences ? (int64_t)sequences->stride : 0), arg_int((int64_t)first_row),
+                  arg_int((int64_t)rows), arg_int((int64_t)keys), arg_int((int64_t)division));
 }

@@ -55,14 +55,15 @@ void self_test_note(self_test *test, double error, const char *detail);
 HADAL_CHECKED hadal_status self_test_compare_integers(self_test *test, const buffer *got, const int32_t *expected,
                                                       size_t count, const char *what);
 
-/* The trials. variant: the dtype, hadal_kv_cache or hadal_index_cache that the kernels are built for; else unused. */
+/* The trials. variant: the dtype, hadal_kv_cache or hadal_index_cache that the kernels are built for, or how many
+ * queries there are (index_tile); else unused. */
 typedef hadal_status self_test_trial(self_test *test, int variant);
 self_test_trial self_test_rms_norm, self_test_rope, self_test_latent, self_test_embed, self_test_route,
     self_test_dispatch, self_test_swiglu, self_test_moe_combine;
 self_test_trial self_test_matmul, self_test_matmul_experts, self_test_matmul_heads;
 self_test_trial self_test_linear, self_test_clblast, self_test_heads, self_test_experts;
-self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_top_k,
-    self_test_attend;
+self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_index_tile,
+    self_test_top_k, self_test_attend;
 
 /* Before the matrix unit is used: runs the trials of kernels over cl/tile.clh, unless they have passed here before. When
  * one fails the device goes on without (device_give_up_matrix_unit). */

@@ -106,59 +106,78 @@ hadal_status self_test_index_query(self_test *test, int variant)
 }
 
 /* Rows of random stored elements with zero padding, never NaN: all of int8 but -128, e4m3 below 2 with subnormals. */
-static hadal_status make_elements(self_test *test, void *values, buffer **made, hadal_index_cache type, size_t rows)
+static hadal_status make_elements(self_test *test, void *values, buffer **made, const index_dims *dims, size_t rows)
 {
+    size_t stride = round_up(dims->dim, ROW_UNIT);
     uint8_t *bytes;
     float *floats;
-    if (type == HADAL_INDEX_F32) {
-        TRY(self_test_rows(test, &floats, made, rows, DIM));
+    if (dims->type == HADAL_INDEX_F32) {
+        TRY(self_test_rows(test, &floats, made, rows, dims->dim));
         *(void **)values = floats;
         return HADAL_OK;
     }
-    TRY(self_test_allocate(test, &bytes, rows, STRIDE));
-    for (size_t i = 0; i < rows * STRIDE; i++) {
+    TRY(self_test_allocate(test, &bytes, rows, stride));
+    for (size_t i = 0; i < rows * stride; i++) {
         uint64_t bits = random_bits(&test->random);
-        if (i % STRIDE < DIM)
-            bytes[i] = type == HADAL_INDEX_INT8 ? (uint8_t)(bits % 255 - 127) : (uint8_t)(bits & 0xbf);
+        if (i % stride < dims->dim)
+            bytes[i] = dims->type == HADAL_INDEX_INT8 ? (uint8_t)(bits % 255 - 127) : (uint8_t)(bits & 0xbf);
     }
     *(void **)values = bytes;
-    return self_test_upload(test, made, bytes, rows * STRIDE);
+    return self_test_upload(test, made, bytes, rows * stride);
 }
 
-hadal_status self_test_index_scores(self_test *test, int variant)
+/* Scores of all tokens but the first, at these positions below `keys`, against the formula. */
+static hadal_status compare_scores(self_test *test, const index_dims *dims, const int32_t *at, size_t tokens,
+                                   size_t keys)
 {
-    enum { SCORE_STRIDE = 304, FIRST_ROW = 1, ROWS = 2 };
-    static const int32_t at[TOKENS] = {5, 299, 131};
-    const index_dims dims = make_dims(variant);
+    size_t stride = round_up(keys, ROW_UNIT), rows = tokens - 1, not_masked = 0;
     index_scores_op op;
-    void *queries, *keys;
+    void *queries, *cached;
     float *weights, *scales, *got;
-    double expected[KEYS];
+    double *expected;
+    char detail[sizeof test->detail];
     buffer *query_buffer, *weight_buffer, *cache, *scale_buffer, *position_buffer, *scores;
-    size_t not_masked = 0;
-    TRY(index_scores_create(&op, test->device, &dims));
-    TRY(make_elements(test, &queries, &query_buffer, dims.type, TOKENS * HEADS));
-    TRY(make_elements(test, &keys, &cache, dims.type, KEYS));
-    TRY(self_test_rows(test, &weights, &weight_buffer, TOKENS, HEADS));
-    TRY(self_test_rows(test, &scales, &scale_buffer, 1, KEYS));
-    TRY(self_test_upload(test, &position_buffer, at, sizeof at));
-    TRY(self_test_result(test, &scores, ROWS * SCORE_STRIDE * sizeof *got));
-    TRY(self_test_allocate(test, &got, ROWS * SCORE_STRIDE, sizeof *got));
-    TRY(index_scores(&op, scores, SCORE_STRIDE, query_buffer, weight_buffer, cache,
-                     dims.type == HADAL_INDEX_F32 ? NULL : scale_buffer, position_buffer, FIRST_ROW, ROWS, KEYS));
-    TRY(buffer_read(scores, 0, got, ROWS * SCORE_STRIDE * sizeof *got));
-    for (size_t row = 0; row < ROWS; row++) {
-        size_t token = FIRST_ROW + row, visible = (size_t)at[token] + 1;
+    snprintf(detail, sizeof detail, "%zu queries of %zu keys", rows, keys);
+    TRY(index_scores_create(&op, test->device, dims));
+    TRY(make_elements(test, &queries, &query_buffer, dims, tokens * dims->heads));
+    TRY(make_elements(test, &cached, &cache, dims, keys));
+    TRY(self_test_rows(test, &weights, &weight_buffer, tokens, dims->heads));
+    TRY(self_test_rows(test, &scales, &scale_buffer, 1, keys));
+    TRY(self_test_upload(test, &position_buffer, at, tokens * sizeof *at));
+    TRY(self_test_result(test, &scores, rows * stride * sizeof *got));
+    TRY(self_test_allocate(test, &got, rows * stride, sizeof *got));
+    TRY(self_test_allocate(test, &expected, keys, sizeof *expected));
+    TRY(index_scores(&op, scores, stride, query_buffer, weight_buffer, cache,
+                     dims->type == HADAL_INDEX_F32 ? NULL : scale_buffer, position_buffer, NULL, 1, rows, keys));
+    TRY(buffer_read(scores, 0, got, rows * stride * sizeof *got));
+    for (size_t row = 0; row < rows; row++) {
+        size_t visible = (size_t)at[1 + row] + 1;
         for (size_t s = 0; s < visible; s++)
-            expected[s] = reference_index_score(&dims, queries, weights, keys, token, s) *
-                          (dims.type == HADAL_INDEX_F32 ? 1 : scales[s]);
-        for (size_t s = visible; s < KEYS; s++)
-            not_masked += got[row * SCORE_STRIDE + s] != -INFINITY;
-        self_test_compare_values(test, got + row * SCORE_STRIDE, expected, visible, 2e-6, "2 queries of 300 keys");
+            expected[s] = reference_index_score(dims, queries, weights, cached, 1 + row, s) *
+                          (dims->type == HADAL_INDEX_F32 ? 1 : scales[s]);
+        for (size_t s = visible; s < keys; s++)
+            not_masked += got[row * stride + s] != -INFINITY;
+        self_test_compare_values(test, got + row * stride, expected, visible, 2e-6, detail);
     }
     if (not_masked)
         self_test_note(test, 1 + (double)not_masked, "keys of the future are not masked");
     return HADAL_OK;
+}
+
+hadal_status self_test_index_scores(self_test *test, int variant)
+{
+    static const int32_t at[TOKENS] = {5, 299, 131};
+    const index_dims dims = make_dims(variant);
+    return compare_scores(test, &dims, at, TOKENS, KEYS);
+}
+
+/* Keys beside the tiles of 64 and the groups of 512, positions in the first group alone and at the end. */
+hadal_status self_test_index_tile(self_test *test, int rows)
+{
+    enum { TILE_HEADS = 61, TILE_DIM = 128, TILE_KEYS = 590, MOST_TOKENS = 12 };
+    static const int32_t at[MOST_TOKENS] = {5, 589, 131, 0, 511, 512, 575, 576, 577, 63, 64, 300};
+    const index_dims dims = {.heads = TILE_HEADS, .dim = TILE_DIM, .type = HADAL_INDEX_INT8};
+    return compare_scores(test, &dims, at, (size_t)rows + 1, TILE_KEYS);
 }
 
 /* Scores with plateaus of equal ones, more positions than are chosen, fewer, and one alone. */

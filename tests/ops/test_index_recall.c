@@ -78,7 +78,7 @@ static int32_t *select_positions(const recall_input *in, hadal_index_cache type,
     CHECK_OK(index_query(&rotate, quantised, head_weights, in->queries, in->weights, in->table, in->query_positions,
                          QUERIES));
     CHECK_OK(index_scores(&score, scores, KEYS, quantised, head_weights, cache, type == HADAL_INDEX_F32 ? NULL : scales,
-                          in->query_positions, 0, QUERIES, KEYS));
+                          in->query_positions, NULL, 0, QUERIES, KEYS));
     buffer *scratch = test_buffer(NULL, top_k_scratch_bytes(QUERIES, KEYS));
     CHECK_OK(top_k(&top, selected, TOP, counts, scores, KEYS, in->query_positions, 0, QUERIES, TOP, scratch));
     int32_t *positions = test_read(selected);
