@@ -6,6 +6,7 @@ kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/absorb.cl \
 	cl/attend.cl \
+	cl/attend_tiles.cl \
 	cl/copy.clh \
 	cl/dispatch.cl \
 	cl/dtype.clh \
@@ -26,6 +27,7 @@ dist_kernels_DATA = \
 	cl/route.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
+	cl/tile_attend.clh \
 	cl/tile_wgmma.clh \
 	cl/top_k.cl \
 	cl/vector.clh

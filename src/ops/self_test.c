@@ -223,6 +223,7 @@ static const self_test_row rows[] = {
     {"top_k", self_test_top_k, 0},
     {"attend bf16", self_test_attend, HADAL_KV_BF16},
     {"attend f32", self_test_attend, HADAL_KV_F32},
+    {"attend wide rows", self_test_attend_tiles, 0},
     {"route_choose", self_test_route, 0},
     {"dispatch_slots", self_test_dispatch, 0},
     {"swiglu", self_test_swiglu, 0},

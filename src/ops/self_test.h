@@ -60,6 +60,6 @@ self_test_trial self_test_rms_norm, self_test_rope, self_test_latent, self_test_
     self_test_dispatch, self_test_swiglu, self_test_moe_combine;
 self_test_trial self_test_linear, self_test_clblast, self_test_heads, self_test_experts;
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_top_k,
-    self_test_attend;
+    self_test_attend, self_test_attend_tiles;
 
 #endif
