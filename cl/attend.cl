@@ -4,7 +4,7 @@
 /* Multi-query attention in latent space over a list of cached positions: softmax(query . row) over the list, and the
  * mean of the rows' latent parts, online as in FlashAttention (https://arxiv.org/abs/2205.14135, algorithm 1). A group
  * takes one token, HEAD_BLOCK heads and one split of the list, KEY_TILE rows at a time, each read once for all heads.
- * Built with -D HEADS, LATENT, ROPE, HEAD_BLOCK, KEY_TILE and CACHE_BF16 or CACHE_F32.
+ * Built with -D HEADS, LATENT, ROPE, HEAD_BLOCK, KEY_TILE, MOST_SPLITS and CACHE_BF16 or CACHE_F32.
  *
  * The two forms of the kernel compute the same; they differ in what a vector or a work-item runs over. */
 
@@ -110,10 +110,12 @@ inline void add_tile(float *sums, const float *factors, const float *weights, co
 }
 
 /* query [T, HEADS, ROW], cache [capacity, ROW]; the list of token t is selected [T, selected_stride], counts[t] of it,
- * or 0..positions[t] when selected is null. Groups: splits of `split_length` positions, blocks of heads, tokens. */
+ * or 0..positions[t] when selected is null. Position 0 of token t is row sequences[t] * sequence_stride of the cache, or
+ * row 0 when sequences is null. Groups: splits of `split_length` positions, blocks of heads, tokens. */
 __kernel void attend(__global float *out, __global float *scratch, __global const float *query,
                      __global const cache_t *cache, __global const int *positions, __global const int *selected,
-                     int selected_stride, __global const int *counts, int split_length)
+                     int selected_stride, __global const int *counts, __global const int *sequences,
+                     int sequence_stride, int split_length)
 {
     float queries[ROW * HEAD_BLOCK], tile[KEY_TILE * ROW], weights[KEY_TILE * HEAD_BLOCK];
     float sums[HEAD_BLOCK * PADDED_LATENT], factors[HEAD_BLOCK], totals[HEAD_BLOCK], maxima[HEAD_BLOCK];
@@ -122,6 +124,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
     int heads = min(HEADS - first_head, HEAD_BLOCK);
     int length = selected ? counts[token] : positions[token] + 1;
     int last = min(length, (split + 1) * split_length);
+    if (sequences)
+        cache += (size_t)sequences[token] * sequence_stride * ROW;
     headsv largest = (headsv)(-INFINITY), total = (headsv)(0.0f);
     if (selected)
         selected += token * selected_stride;
@@ -232,7 +236,8 @@ inline void add_tile(float sums[COLUMNS][HEADS_EACH], __local const float *facto
 
 __kernel void attend(__global float *out, __global float *scratch, __global const float *query,
                      __global const cache_t *cache, __global const int *positions, __global const int *selected,
-                     int selected_stride, __global const int *counts, int split_length)
+                     int selected_stride, __global const int *counts, __global const int *sequences,
+                     int sequence_stride, int split_length)
 {
     __local cache_t tile[KEY_TILE * TILE_ROW];
     __local float weights[KEY_TILE * HEAD_BLOCK], factors[HEAD_BLOCK], totals[HEAD_BLOCK], maxima[HEAD_BLOCK];
@@ -243,6 +248,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
     int heads = min(HEADS - first_head, HEAD_BLOCK);
     int length = selected ? counts[token] : positions[token] + 1;
     int last = min(length, (split + 1) * split_length);
+    if (sequences)
+        cache += (size_t)sequences[token] * sequence_stride * ROW;
     if (selected)
         selected += token * selected_stride;
     query += (token * HEADS + first_head) * ROW;
@@ -279,21 +286,74 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
 
 #endif
 
-/* out [T, HEADS, PADDED_LATENT] = the mean over all `splits` of attend's scratch. Groups: HEADS, T. */
-__kernel void attend_combine(__global float *out, __global const float *scratch, int splits)
+/* out [T, HEADS, PADDED_LATENT] = the mean over all `splits` of attend's scratch, at most MOST_SPLITS. Work-items of a group
+ * take columns, and parts of the splits where there are more work-items than columns. Groups: HEADS, T. */
+#define COLUMN_ITEMS (PADDED_LATENT / VECTOR < GROUP ? PADDED_LATENT / VECTOR : GROUP)
+#define SPLIT_PARTS (GROUP / COLUMN_ITEMS)
+
+/* weights[split] = exp(its largest score - the largest of all); returns their mean's factor. */
+inline float weigh_splits(SHARED float *weights, SHARED float *sums, __global const float2 *totals, int splits)
 {
-    size_t row = get_group_id(1) * HEADS + get_group_id(0), rows = get_num_groups(1) * HEADS;
-    __global const float2 *totals = (__global const float2 *)(scratch + rows * splits * PADDED_LATENT) + row * splits;
-    scratch += row * splits * PADDED_LATENT;
+    for (int first = 0; first < splits; first += GROUP) {
+        int split = first + (int)get_local_id(0);
+        if (split < splits) {
+            weights[split] = totals[split].x;
+            sums[split] = totals[split].y;
+        }
+    }
+    group_barrier();
     float largest = -INFINITY, total = 0.0f;
     for (int split = 0; split < splits; split++)
-        largest = fmax(largest, totals[split].x);
-    for (int split = 0; split < splits; split++)
-        total += totals[split].y * exp(totals[split].x - largest);
-    for (int i = (int)get_local_id(0) * VECTOR; i < PADDED_LATENT; i += GROUP * VECTOR) {
-        floatv sum = (floatv)(0.0f);
-        for (int split = 0; split < splits; split++)
-            sum += exp(totals[split].x - largest) * vloadv(0, scratch + split * PADDED_LATENT + i);
-        vstorev(sum / total, 0, out + row * PADDED_LATENT + i);
+        largest = fmax(largest, weights[split]);
+    group_barrier();
+    for (int first = 0; first < splits; first += GROUP) {
+        int split = first + (int)get_local_id(0);
+        if (split < splits) {
+            weights[split] = exp(weights[split] - largest);
+            sums[split] *= weights[split];
+        }
     }
+    group_barrier();
+    for (int split = 0; split < splits; split++)
+        total += sums[split];
+    return 1.0f / total;
+}
+
+/* Columns i.. of every SPLIT_PARTS-th split from `part` on. */
+inline floatv add_splits(__global const float *scratch, SHARED const float *weights, int i, int part, int splits)
+{
+    floatv sum = (floatv)(0.0f);
+    for (int split = part; split < splits; split += SPLIT_PARTS)
+        sum += weights[split] * vloadv(0, scratch + (size_t)split * PADDED_LATENT + i);
+    return sum;
+}
+
+__kernel void attend_combine(__global float *out, __global const float *scratch, int splits)
+{
+    SHARED float weights[MOST_SPLITS], sums[MOST_SPLITS];
+    size_t row = get_group_id(1) * HEADS + get_group_id(0), rows = get_num_groups(1) * HEADS;
+    int item = (int)get_local_id(0) % COLUMN_ITEMS;
+    float factor = weigh_splits(weights, sums,
+                                (__global const float2 *)(scratch + rows * splits * PADDED_LATENT) + row * splits, splits);
+    scratch += row * splits * PADDED_LATENT;
+    out += row * PADDED_LATENT;
+#if SPLIT_PARTS > 1
+    __local floatv parts[SPLIT_PARTS * COLUMN_ITEMS];
+    int part = (int)get_local_id(0) / COLUMN_ITEMS; /* a few work-items may be left over */
+    if (part < SPLIT_PARTS)
+        parts[part * COLUMN_ITEMS + item] = add_splits(scratch, weights, item * VECTOR, part, splits);
+    group_barrier();
+    if (part == 0) {
+        floatv sum = parts[item];
+        for (int other = 1; other < SPLIT_PARTS; other++)
+            sum += parts[other * COLUMN_ITEMS + item];
+        vstorev(sum * factor, item, out);
+    }
+#else
+    for (int first = 0; first < PADDED_LATENT; first += COLUMN_ITEMS * VECTOR) {
+        int i = first + item * VECTOR;
+        if (i < PADDED_LATENT)
+            vstorev(add_splits(scratch, weights, i, 0, splits) * factor, 0, out + i);
+    }
+#endif
 }

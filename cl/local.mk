@@ -5,6 +5,7 @@
 kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/attend.cl \
+	cl/attend_tiles.cl \
 	cl/copy.clh \
 	cl/dispatch.cl \
 	cl/dtype.clh \
@@ -28,6 +29,7 @@ dist_kernels_DATA = \
 	cl/route.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
+	cl/tile_attend.clh \
 	cl/tile_int8.clh \
 	cl/tile_wgmma.clh \
 	cl/top_k.cl \

@@ -6,8 +6,35 @@
 #include "device/ptx.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Where warpgroups take each other's registers (setmaxnreg), the assembler must know how many a work-item begins with:
+ * behind each size of a work-group (.reqntid) it is told to give a multiprocessor to one group. NULL if memory ran
+ * out. */
+static char *tell_residence(char *text)
+{
+    static const char size[] = ".reqntid", one_group[] = ".minnctapersm 1\n";
+    size_t kernels = 0;
+    for (char *at = text; (at = strstr(at, size)) != NULL; at++)
+        kernels++;
+    char *told = malloc(strlen(text) + kernels * sizeof one_group + 1), *to = told;
+    for (char *from = text, *line; told && *from; from = line) {
+        line = from + strcspn(from, "\n");
+        line += *line == '\n';
+        bool sized = strncmp(from + strspn(from, " \t"), size, strlen(size)) == 0;
+        memcpy(to, from, (size_t)(line - from));
+        to += line - from;
+        if (sized && line[-1] == '\n') {
+            memcpy(to, one_group, strlen(one_group));
+            to += strlen(one_group);
+        }
+        *to = '\0';
+    }
+    free(text);
+    return told;
+}
 
 void ptx_correct(char **corrected, const char *ptx, size_t bytes)
 {
@@ -28,5 +55,5 @@ void ptx_correct(char **corrected, const char *ptx, size_t bytes)
     *name_end = 'a';
     for (char *at = text; (at = strstr(at, mark)) != NULL;)
         memset(at, ' ', sizeof mark - 1);
-    *corrected = text;
+    *corrected = strstr(text, "setmaxnreg") ? tell_residence(text) : text;
 }

@@ -132,10 +132,15 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
     TRY(make_queries(f, w, s));
     if (s->sparse)
         TRY(select_positions(f, w, cache, s));
-    TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, a->positions, s->sparse ? a->selected : NULL,
-               round_up(f->settings.index_topk, ROW_UNIT), a->selected_counts,
-               s->sparse ? min_size(f->settings.index_topk, s->position + s->tokens) : s->position + s->tokens,
-               s->tokens, a->partials));
+    const size_t keys = s->position + s->tokens;
+    const attend_lists lists = {
+        .positions = a->positions,
+        .selected = s->sparse ? a->selected : NULL,
+        .selected_stride = round_up(f->settings.index_topk, ROW_UNIT),
+        .counts = a->selected_counts,
+        .longest = s->sparse ? min_size(f->settings.index_topk, keys) : keys,
+    };
+    TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, &lists, s->tokens, a->partials));
     TRY(linear_heads(&f->ops.linear, a->values, value_rows, a->attended, attended_rows, &w->v_up_proj, s->tokens, 1.0));
     return linear_run(&f->ops.linear, a->x, a->values, &w->o_proj, s->tokens, true);
 }

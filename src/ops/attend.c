@@ -3,10 +3,15 @@
 
 #include "ops/attend.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
-/* Groups that fill a device, of which a CPU has fewer and larger ones. */
-enum { ENOUGH_GROUPS = 512, ENOUGH_CPU_GROUPS = 8, MOST_HEAD_BLOCK = 16 };
+/* Groups that fill a device, of which a CPU has fewer and larger ones; at most so many splits of a list. */
+enum { ENOUGH_GROUPS = 512, ENOUGH_CPU_GROUPS = 8, MOST_HEAD_BLOCK = 16, MOST_SPLITS = ENOUGH_GROUPS };
+
+/* What cl/attend_tiles.cl is written for: dimensions of a row, heads and cached rows of a tile, work-items of a group. */
+enum { TILE_LATENT = 512, TILE_ROPE = 64, TILE_HEADS = 64, TILE_KEYS = 16, TILE_ITEMS = 384 };
 
 static size_t row_elements(const attend_dims *dims)
 {
@@ -48,6 +53,25 @@ static uint32_t choose_head_parts(const device_shape *shape, const attend_dims *
     return parts;
 }
 
+/* Whether this device's matrix unit takes such rows. The roles of its kernel's warpgroups have no emulation. */
+static bool takes_tiles(const device_shape *shape, const attend_dims *dims)
+{
+    return shape->matrix == DEVICE_MATRIX_WGMMA && !shape->emulated && dims->heads % TILE_HEADS == 0 &&
+           dims->latent == TILE_LATENT && dims->rope == TILE_ROPE && dims->cache == HADAL_KV_BF16;
+}
+
+static hadal_status create_tiles(attend_op *op, hadal_device *device)
+{
+    byte_array options = {0};
+    hadal_status status;
+    op->units = hadal_device_describe(device)->compute_units;
+    TRY_OR(done, bytes_format(&options, "%s -D HEADS=%u", device_matrix_option(device), op->dims.heads));
+    TRY_OR(done, kernel_get(&op->tiles, device, "attend_tiles", "attend_tiles", options.data));
+done:
+    bytes_free(&options);
+    return status;
+}
+
 hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dims *dims)
 {
     byte_array options = {0};
@@ -60,11 +84,13 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
         .group = shape->group,
     };
     TRY_OR(done, bytes_format(&options, " -D HEADS=%u -D LATENT=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u"
-                              " -D HEAD_PARTS=%u -D %s", dims->heads, dims->latent, dims->rope, op->head_block,
-                              op->key_tile, choose_head_parts(shape, dims, op->head_block),
+                              " -D HEAD_PARTS=%u -D MOST_SPLITS=%u -D %s", dims->heads, dims->latent, dims->rope,
+                              op->head_block, op->key_tile, choose_head_parts(shape, dims, op->head_block), (unsigned)MOST_SPLITS,
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));
+    if (takes_tiles(shape, dims))
+        TRY_OR(done, create_tiles(op, device));
 done:
     bytes_free(&options);
     return status;
@@ -84,33 +110,72 @@ size_t attend_scratch_bytes(const attend_dims *dims, size_t tokens, size_t longe
     return rows * (round_up(dims->latent, ROW_UNIT) + 2) * sizeof(float);
 }
 
-hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache, const buffer *positions,
-                    const buffer *selected, size_t selected_stride, const buffer *counts, size_t longest, size_t tokens,
-                    buffer *scratch)
+/* Splits of lists for the tiles, whose groups fill a multiprocessor each: what makes the longest chain of tiles of any
+ * multiprocessor shortest. Counted in tiles: a group's start and end take as long as START tiles, combining COMBINE and
+ * a little for what it reads (measured on an H200: 0.7 us a tile). */
+static size_t choose_tile_splits(const attend_op *op, size_t longest, size_t tokens)
 {
-    const attend_dims *dims = &op->dims;
-    size_t head_blocks = divide_up(dims->heads, op->head_block);
-    size_t enough = op->group == 1 ? ENOUGH_CPU_GROUPS : ENOUGH_GROUPS;
-    size_t splits = min_size(max_size(enough / (tokens * head_blocks), 1), most_splits(longest));
-    size_t split_length = round_up(divide_up(longest, splits), op->key_tile);
-    splits = divide_up(longest, split_length);
+    enum { START = 14, COMBINE = 6, ROWS_A_TILE = 1280 };
+    size_t rows = tokens * op->dims.heads, groups = rows / TILE_HEADS, tiles = divide_up(longest, TILE_KEYS);
+    size_t most = min_size(max_size(ENOUGH_GROUPS * MOST_HEAD_BLOCK / rows, 1), most_splits(longest)), best = 1;
+    size_t least = SIZE_MAX;
+    for (size_t splits = 1; splits <= most; splits++) {
+        size_t chain = divide_up(groups * splits, op->units) * (divide_up(tiles, splits) + START);
+        if (splits > 1)
+            chain += COMBINE + rows * splits / ROWS_A_TILE;
+        if (chain < least) {
+            least = chain;
+            best = splits;
+        }
+    }
+    return best;
+}
+
+/* What reads and multiplies there are at least. */
+static launch_shape work_of(const attend_dims *dims, size_t longest, size_t tokens)
+{
     uint64_t pairs = (uint64_t)tokens * longest;
-    launch_shape shape = {
-        .groups = {splits, head_blocks, tokens},
-        .size = {op->group},
+    return (launch_shape){
         .bytes = pairs * row_bytes(dims) + tokens * dims->heads * (row_elements(dims) + dims->latent) * sizeof(float),
         .operations = pairs * dims->heads * 2 * (2 * (uint64_t)dims->latent + dims->rope),
     };
-    TRY(LAUNCH(op->attend, shape, arg_buffer(out), arg_buffer(scratch), arg_buffer(query), arg_buffer(cache),
-               arg_buffer(positions), arg_buffer(selected), arg_int((int64_t)selected_stride), arg_buffer(counts),
-               arg_int((int64_t)split_length)));
-    if (splits == 1)
-        return HADAL_OK;
-    launch_shape combine = {
+}
+
+static hadal_status combine(const attend_op *op, buffer *out, const buffer *scratch, size_t splits, size_t tokens)
+{
+    const attend_dims *dims = &op->dims;
+    launch_shape shape = {
         .groups = {dims->heads, tokens},
         .size = {op->group},
         .bytes = tokens * dims->heads * (splits + 1) * dims->latent * sizeof(float),
         .operations = tokens * dims->heads * splits * 2 * dims->latent,
     };
-    return LAUNCH(op->combine, combine, arg_buffer(out), arg_buffer(scratch), arg_int((int64_t)splits));
+    return LAUNCH(op->combine, shape, arg_buffer(out), arg_buffer(scratch), arg_int((int64_t)splits));
+}
+
+hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
+                    const attend_lists *lists, size_t tokens, buffer *scratch)
+{
+    const attend_dims *dims = &op->dims;
+    launch_shape shape = work_of(dims, lists->longest, tokens);
+    size_t splits, split_length;
+    if (op->tiles) {
+        splits = choose_tile_splits(op, lists->longest, tokens);
+        split_length = round_up(divide_up(lists->longest, splits), TILE_KEYS);
+    } else {
+        size_t head_blocks = divide_up(dims->heads, op->head_block);
+        size_t enough = op->group == 1 ? ENOUGH_CPU_GROUPS : ENOUGH_GROUPS;
+        splits = min_size(max_size(enough / (tokens * head_blocks), 1), most_splits(lists->longest));
+        split_length = round_up(divide_up(lists->longest, splits), op->key_tile);
+    }
+    splits = divide_up(lists->longest, split_length);
+    const size_t tile_groups[] = {dims->heads / TILE_HEADS, splits, tokens};
+    const size_t groups[] = {splits, divide_up(dims->heads, op->head_block), tokens};
+    memcpy(shape.groups, op->tiles ? tile_groups : groups, sizeof groups);
+    shape.size[0] = op->tiles ? TILE_ITEMS : op->group;
+    TRY(LAUNCH(op->tiles ? op->tiles : op->attend, shape, arg_buffer(out), arg_buffer(scratch), arg_buffer(query),
+               arg_buffer(cache), arg_buffer(lists->positions), arg_buffer(lists->selected),
+               arg_int((int64_t)lists->selected_stride), arg_buffer(lists->counts), arg_buffer(lists->sequences),
+               arg_int((int64_t)lists->sequence_stride), arg_int((int64_t)split_length)));
+    return splits == 1 ? HADAL_OK : combine(op, out, scratch, splits, tokens);
 }

@@ -20,6 +20,8 @@ typedef struct attend_dims {
 typedef struct attend_op {
     attend_dims dims;
     kernel *attend, *combine;
+    kernel *tiles;       /* attend on the matrix unit; NULL where there is none for these dimensions */
+    uint32_t units;      /* work-groups of tiles that run at once */
     uint32_t head_block; /* heads of a work-group, which share each row that it reads */
     uint32_t key_tile;   /* cached rows that a work-group handles at once */
     uint32_t group;
@@ -32,15 +34,26 @@ HADAL_CHECKED hadal_status attend_create(attend_op *op, hadal_device *device, co
  * enough for fewer of either. Follows from the shapes alone, since memory is planned before there is a device. */
 size_t attend_scratch_bytes(const attend_dims *dims, size_t tokens, size_t longest);
 
+/* Which rows of the cache each token attends to. */
+typedef struct attend_lists {
+    const buffer *positions; /* int32 [tokens] */
+    const buffer *selected;  /* int32 [tokens, selected_stride], of which counts are valid; NULL: 0..positions[t] */
+    size_t selected_stride;
+    const buffer *counts;    /* int32 [tokens]; NULL without selected */
+    const buffer *sequences; /* int32 [tokens]: position 0 of token t is row sequences[t] * sequence_stride of the cache;
+                              * NULL: row 0 */
+    size_t sequence_stride;
+    size_t longest;          /* no list is longer */
+} attend_lists;
+
 /* out float32 [tokens, heads, pad(latent)]: the mean of cached latents weighted by softmax over the query's list of
  *   query[t, h] . cache[s]
  * with query float32 [tokens, heads, pad(latent) + pad(rope)] (softmax scale included) and cache [capacity,
- * pad(latent) + pad(rope)] (BF16 or F32: latent, then rotated rope key). The list of token t is selected int32
- * [tokens, selected_stride], of which counts int32 [tokens] are valid, at most `longest`; or, when selected is NULL,
- * 0..positions[t], positions int32 [tokens] each below `longest`. No other row of the cache is read.
+ * pad(latent) + pad(rope)] (BF16 or F32: latent, then rotated rope key). No row of the cache is read that is not listed.
+ * On a matrix unit queries and softmax's weights are rounded to bfloat16: means are then within 2^-8 of what float32
+ * gives, as a part of a head's mean.
  * scratch: attend_scratch_bytes(&op->dims, tokens, longest). */
 HADAL_CHECKED hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
-                                  const buffer *positions, const buffer *selected, size_t selected_stride,
-                                  const buffer *counts, size_t longest, size_t tokens, buffer *scratch);
+                                  const attend_lists *lists, size_t tokens, buffer *scratch);
 
 #endif

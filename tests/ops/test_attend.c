@@ -29,7 +29,10 @@ typedef struct attend_case {
     float *query, *cache;
     int32_t *positions, *selected, *counts; /* selected NULL: dense */
     size_t selected_stride;
+    int32_t *sequences; /* NULL: one */
 } attend_case;
+
+enum { SEQUENCES = 3 };
 
 /* A row of pad(latent) + pad(rope) values with zero padding in both parts. */
 static void fill_row(uint64_t *random, const attend_case *filled, float *row)
@@ -76,6 +79,34 @@ static attend_case make_case(attend_dims dims, size_t tokens, size_t capacity, s
 static void free_case(attend_case *freed)
 {
     free(freed->query), free(freed->cache), free(freed->positions), free(freed->selected), free(freed->counts);
+    free(freed->sequences);
+}
+
+/* The tokens of the case belong to SEQUENCES sequences from now on, each with a cache of its own; the caches of all stand
+ * one behind the other. */
+static attend_case in_sequences(attend_case made)
+{
+    uint64_t random = made.capacity;
+    size_t count = made.capacity * made.row;
+    made.sequences = calloc(made.tokens, sizeof *made.sequences);
+    made.cache = realloc(made.cache, SEQUENCES * count * sizeof *made.cache);
+    for (size_t token = 0; token < made.tokens; token++)
+        made.sequences[token] = (int32_t)((2 * token + 1) % SEQUENCES);
+    for (size_t i = 0; i < (SEQUENCES - 1) * made.capacity; i++)
+        fill_row(&random, &made, made.cache + count + i * made.row);
+    for (size_t i = count; i < SEQUENCES * count && made.dims.cache == HADAL_KV_BF16; i++)
+        made.cache[i] = bf16(to_bf16(made.cache[i]));
+    return made;
+}
+
+static size_t cache_rows(const attend_case *of)
+{
+    return of->sequences ? SEQUENCES * of->capacity : of->capacity;
+}
+
+static size_t first_row(const attend_case *of, size_t token)
+{
+    return of->sequences ? (size_t)of->sequences[token] * of->capacity : 0;
 }
 
 static size_t list_length(const attend_case *of, size_t token)
@@ -91,8 +122,8 @@ static double *expect(const attend_case *of)
     assert_non_null(out);
     for (size_t row = 0; row < of->tokens * heads; row++) {
         const int32_t *list = of->selected ? of->selected + row / heads * of->selected_stride : NULL;
-        reference_attend(out + row * of->latent_stride, &of->dims, of->query + row * of->row, of->cache, list,
-                         list_length(of, row / heads));
+        reference_attend(out + row * of->latent_stride, &of->dims, of->query + row * of->row,
+                         of->cache + first_row(of, row / heads) * of->row, list, list_length(of, row / heads));
     }
     return out;
 }
@@ -100,7 +131,7 @@ static double *expect(const attend_case *of)
 /* The cache as it is stored. */
 static buffer *cache_buffer(const attend_case *of)
 {
-    size_t count = of->capacity * of->row;
+    size_t count = cache_rows(of) * of->row;
     if (of->dims.cache == HADAL_KV_F32)
         return test_buffer(of->cache, count * sizeof *of->cache);
     uint16_t *stored = malloc(count * sizeof *stored);
@@ -119,30 +150,39 @@ static float *run_case(const attend_case *of)
     CHECK_OK(attend_create(&op, test_device(), &of->dims));
     buffer *query = test_buffer(of->query, of->tokens * of->dims.heads * of->row * sizeof *of->query);
     buffer *cache = cache_buffer(of), *positions = test_buffer(of->positions, of->tokens * sizeof *of->positions);
-    buffer *counts = test_buffer(of->counts, of->tokens * sizeof *of->counts), *selected = NULL;
+    buffer *counts = test_buffer(of->counts, of->tokens * sizeof *of->counts), *selected = NULL, *sequences = NULL;
     if (of->selected)
         selected = test_buffer(of->selected, of->tokens * of->selected_stride * sizeof *of->selected);
+    if (of->sequences)
+        sequences = test_buffer(of->sequences, of->tokens * sizeof *of->sequences);
     buffer *out = test_poisoned_buffer(of->tokens * of->dims.heads * of->latent_stride * sizeof(float));
     buffer *scratch = test_poisoned_buffer(attend_scratch_bytes(&of->dims, of->tokens, of->longest));
-    CHECK_OK(attend(&op, out, query, cache, positions, selected, of->selected_stride, of->selected ? counts : NULL,
-                    of->longest, of->tokens, scratch));
+    const attend_lists lists = {.positions = positions, .selected = selected, .selected_stride = of->selected_stride,
+                                .counts = of->selected ? counts : NULL, .sequences = sequences,
+                                .sequence_stride = of->capacity, .longest = of->longest};
+    CHECK_OK(attend(&op, out, query, cache, &lists, of->tokens, scratch));
     float *got = test_read(out);
-    CHECK_OK(attend(&op, out, query, cache, positions, selected, of->selected_stride, of->selected ? counts : NULL,
-                    of->longest, of->tokens, scratch));
+    CHECK_OK(attend(&op, out, query, cache, &lists, of->tokens, scratch));
     float *again = test_read(out);
     assert_memory_equal(got, again, buffer_bytes(out)); /* the same bits every time */
-    buffer *const used[] = {query, cache, positions, counts, selected, out, scratch};
+    buffer *const used[] = {query, cache, positions, counts, selected, sequences, out, scratch};
     for (size_t i = 0; i < sizeof used / sizeof *used; i++)
         buffer_free(used[i]);
     free(again);
     return got;
 }
 
+/* How far means may be off: on the matrix unit queries and weights are bfloat16. */
+static double tolerance(void)
+{
+    return device_shape_of(test_device())->matrix == DEVICE_MATRIX_NONE ? 3e-6 : 0x1p-8;
+}
+
 static void check_case(attend_case made)
 {
     float *got = run_case(&made);
     double *expected = expect(&made);
-    CHECK_CLOSE(got, expected, made.tokens * made.dims.heads * made.latent_stride, 3e-6);
+    CHECK_CLOSE(got, expected, made.tokens * made.dims.heads * made.latent_stride, tolerance());
     free(got), free(expected);
     free_case(&made);
 }
@@ -173,6 +213,16 @@ static void attention_agrees_at_released_dims(void **state)
     check_case(make_case(dims, 2, 20, 20, false));
 }
 
+static void tokens_of_several_sequences_read_their_own_caches(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i += 3) {
+        check_case(in_sequences(make_case(cases[i], 4, 77, 77, false)));
+        check_case(in_sequences(make_case(cases[i], 5, 200, 31, true)));
+        check_case(in_sequences(make_case(cases[i], 2, 900, 700, true)));
+    }
+}
+
 static size_t list_position(const attend_case *of, size_t token, size_t i)
 {
     return of->selected ? (size_t)of->selected[token * of->selected_stride + i] : i;
@@ -183,7 +233,7 @@ static bool is_listed(const attend_case *of, size_t position)
 {
     for (size_t token = 0; token < of->tokens; token++)
         for (size_t i = 0; i < list_length(of, token); i++)
-            if (list_position(of, token, i) == position)
+            if (first_row(of, token) + list_position(of, token, i) == position)
                 return true;
     return false;
 }
@@ -191,7 +241,7 @@ static bool is_listed(const attend_case *of, size_t position)
 /* Every row of the cache that no list holds becomes `value`, and so does room behind the last row of the cache. */
 static void check_with_other_rows(attend_case made, float value)
 {
-    for (size_t position = 0; position < made.capacity; position++)
+    for (size_t position = 0; position < cache_rows(&made); position++)
         if (!is_listed(&made, position))
             for (size_t i = 0; i < made.row; i++)
                 made.cache[position * made.row + i] = value;
@@ -359,12 +409,74 @@ static void absorbed_attention_equals_multi_head_attention(void **state)
     free(latents), free_case(&made);
 }
 
-int main(void)
+/* ---- On the matrix unit ---------------------------------------------------------------------------- */
+
+static const attend_dims tiles = {64, 512, 64, HADAL_KV_BF16}, more_tiles = {192, 512, 64, HADAL_KV_BF16};
+
+/* Scores of the size that scaled queries give. */
+static attend_case scaled(attend_case made, float factor)
+{
+    for (size_t i = 0; i < made.tokens * made.dims.heads * made.row; i++)
+        made.query[i] *= factor;
+    return made;
+}
+
+static void tiles_agree_at_awkward_sizes_sparse_and_dense(void **state)
+{
+    (void)state;
+    check_case(scaled(make_case(tiles, 1, 1, 1, false), 0.1f));
+    check_case(scaled(make_case(tiles, 3, 77, 77, false), 0.1f));
+    check_case(scaled(make_case(more_tiles, 40, 70, 16, true), 0.1f)); /* the first queries see fewer */
+    check_case(scaled(make_case(tiles, 5, 200, 33, true), 0.1f));
+    check_case(scaled(make_case(tiles, 1, 3000, 2048, true), 0.1f)); /* many splits, the last one short */
+    check_case(scaled(make_case(more_tiles, 2, 1001, 1001, false), 0.1f));
+    check_case(in_sequences(scaled(make_case(tiles, 5, 300, 100, true), 0.1f)));
+    check_case(in_sequences(scaled(make_case(tiles, 4, 130, 130, false), 0.1f)));
+}
+
+static void tiles_read_the_listed_rows_alone(void **state)
+{
+    (void)state;
+    check_with_other_rows(scaled(make_case(tiles, 3, 700, 100, true), 0.1f), NAN);
+    check_with_other_rows(in_sequences(scaled(make_case(tiles, 3, 300, 50, true), 0.1f)), NAN);
+    attend_case counted = scaled(make_case(tiles, 2, 500, 50, true), 0.1f);
+    counted.counts[0] = 30;
+    counted.counts[1] = 49;
+    check_with_other_rows(counted, 64.0f);
+}
+
+/* Scores that rise and fall from tile to tile by more than exp() can hold. */
+static void tiles_scale_their_sums_when_scores_rise(void **state)
+{
+    (void)state;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        attend_case made = scaled(make_case(tiles, 1, 400, 400, false), 0.1f);
+        for (size_t s = 0; s < made.capacity; s++)
+            made.cache[s * made.row] = (float)sign * (float)(s / 40);
+        for (size_t head = 0; head < tiles.heads; head++)
+            made.query[head * made.row] = head % 3 == 0 ? 16.0f : 2.0f;
+        check_case(made);
+    }
+}
+
+/* Runs `tests` where the device has such a unit. */
+static int run_on_matrix_unit(const struct CMUnitTest *tests, size_t count)
+{
+    int failed = 0;
+    test_open_device_with(NULL, HADAL_PRECISION_FAST);
+    if (device_shape_of(test_device())->matrix != DEVICE_MATRIX_NONE)
+        failed = _cmocka_run_group_tests("matrix unit", tests, count, NULL, NULL);
+    hadal_device_close(test_device());
+    return failed;
+}
+
+static int run_in_float32(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_agrees_at_awkward_sizes_sparse_and_dense),
         cmocka_unit_test(attention_agrees_at_released_dims),
         cmocka_unit_test(absorbed_attention_equals_multi_head_attention),
+        cmocka_unit_test(tokens_of_several_sequences_read_their_own_caches),
         cmocka_unit_test(rows_that_are_not_selected_are_never_read),
         cmocka_unit_test(softmax_is_over_the_selected_rows_alone),
         cmocka_unit_test(scores_of_any_size_neither_overflow_nor_vanish),
@@ -372,4 +484,15 @@ int main(void)
         cmocka_unit_test(twice_the_context_is_the_same_work_for_sparse_attention),
     };
     TEST_ON_SHAPES(tests);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tiles_agree_at_awkward_sizes_sparse_and_dense),
+        cmocka_unit_test(tiles_read_the_listed_rows_alone),
+        cmocka_unit_test(tiles_scale_their_sums_when_scores_rise),
+    };
+    int failed = run_on_matrix_unit(tests, sizeof tests / sizeof *tests);
+    return run_in_float32() || failed;
 }

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* attend.cl's attention on matrix units, for rows of 512 latents and 64 rope values in bfloat16: queries and softmax's
+ * weights are rounded to bfloat16, all sums are float32.
+ *
+ * A group takes one token, 64 heads and one split of the list, 16 rows (a tile) at a time. Its three warpgroups have
+ * roles, because neither local memory (48 KiB) nor registers allow much else:
+ *   scorer    holds the queries in registers; makes scores and the softmax's weights, online (FlashAttention,
+ *             https://arxiv.org/abs/2205.14135, algorithm 1)
+ *   adders    two; each holds the sums of half of the latents in registers, adds weights times values, and copies its
+ *             half of the rows to local memory
+ * While the adders work on one tile, the scorer works on the next and copies of the next but one are under way: there
+ * is room for three tiles of the first half of the latents and two of the second, which scores need later.
+ *
+ * The largest score so far, by which weights are scaled, is raised only when a score exceeds it by RAISE: until then
+ * weights are at most e^RAISE, as exact as others, and sums need no rescaling. */
+
+#define LATENT 512
+#define ROPE 64
+#define ROW (LATENT + ROPE)
+#define KEYS 16
+#define RAISE 8.0f
+#define LOG2_E 1.44269504f
+
+/* Tiles ahead of those being copied that are brought into the cache. */
+#define TILES_AHEAD 2
+
+#include "tile_attend.clh"
+
+#define FIRST_SLOTS 3
+#define SECOND_SLOTS 2
+#define ROPE_SLOTS 2
+
+/* Meetings: weights are there; weights have been taken. */
+#define WEIGHTS_READY 1
+#define WEIGHTS_TAKEN 2
+#define MEET(id) ROLE_MEET(id, 384)
+#define ARRIVE(id) ROLE_ARRIVE(id, 384)
+
+/* What the roles share, by address in local memory. */
+typedef struct attend_shared {
+    uint latents;         /* slots of HALF bytes: FIRST_SLOTS, then SECOND_SLOTS */
+    uint rope;            /* slots of CHUNK bytes */
+    uint events;          /* of the slots, in that order: copied */
+    __local uint4 *weights; /* [WARPGROUP]; the top bit of a warp's weights: sums are to be scaled first */
+    __local float2 *factors; /* [32]: by what */
+} attend_shared;
+
+/* What a group works on. */
+typedef struct attend_part {
+    int begin, end, tiles; /* positions of the list */
+    int lane, warp;        /* of the warpgroup */
+} attend_part;
+
+/* Where this work-item's first row belongs in [T, HEADS, splits]; the second is 8 heads further. */
+inline size_t result_row(attend_part part)
+{
+    size_t head = get_group_id(2) * HEADS + get_group_id(0) * 64 + 16 * part.warp + part.lane / 4;
+    return head * get_num_groups(1) + get_group_id(1);
+}
+
+inline size_t result_row8(attend_part part)
+{
+    return result_row(part) + 8 * get_num_groups(1);
+}
+
+/* Weights of a tile from its scores, for the adders; raises the largest scores, *a of the first row and *b of the
+ * second. */
+__attribute__((always_inline)) inline void weigh(float score[8], float *a, float *b, attend_shared shared,
+                                                 attend_part part)
+{
+    float largest_a = fmax(fmax(score[0], score[1]), fmax(score[4], score[5]));
+    float largest_b = fmax(fmax(score[2], score[3]), fmax(score[6], score[7]));
+    bool raise = warp_any(largest_a > *a + RAISE || largest_b > *b + RAISE);
+    float2 factors = (float2)(1.0f);
+    if (raise) {
+        largest_a = fmax(quad_max(largest_a), *a);
+        largest_b = fmax(quad_max(largest_b), *b);
+        factors = (float2)(power_of_2((*a - largest_a) * LOG2_E), power_of_2((*b - largest_b) * LOG2_E));
+        *a = largest_a;
+        *b = largest_b;
+    }
+    float scaled_a = *a * LOG2_E, scaled_b = *b * LOG2_E;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        score[i] = power_of_2(score[i] * LOG2_E - (i & 2 ? scaled_b : scaled_a));
+    uint4 weights = (uint4)(bf16_pair(score[0], score[1]), bf16_pair(score[2], score[3]),
+                            bf16_pair(score[4], score[5]), bf16_pair(score[6], score[7]));
+    weights.x |= (uint)raise << 31; /* weights are not negative */
+    MEET(WEIGHTS_TAKEN);
+    shared.weights[part.warp * 32 + part.lane] = weights;
+    if (raise && part.lane % 4 == 0)
+        shared.factors[part.warp * 8 + part.lane / 4] = factors;
+    ARRIVE(WEIGHTS_READY);
+}
+
+/* Scores of keys behind the list's end do not count. */
+__attribute__((always_inline)) inline void mask_last(float score[8], attend_part part)
+{
+    int key = part.begin + (part.tiles - 1) * KEYS + part.lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        score[i] = key + (i & 1) + (i >> 2) * 8 < part.end ? score[i] : -INFINITY;
+}
+
+/* Waits for the first half and the rope part of tile i, which is in that slot. */
+inline void await_first(attend_shared shared, int i, uint slot, uint phase)
+{
+    event_wait(shared.events + slot * 8, phase);
+    event_wait(shared.events + (FIRST_SLOTS + SECOND_SLOTS + i % ROPE_SLOTS) * 8, i / ROPE_SLOTS & 1);
+    copied_fence();
+}
+
+inline void await_second(attend_shared shared, int i)
+{
+    event_wait(shared.events + (FIRST_SLOTS + i % SECOND_SLOTS) * 8, i / SECOND_SLOTS & 1);
+    copied_fence();
+}
+
+#define FIRST_AT(slot) (shared.latents + (slot)*HALF)
+#define SECOND_AT(i) (shared.latents + (FIRST_SLOTS + (i) % SECOND_SLOTS) * HALF)
+#define ROPE_AT(i) (shared.rope + (i) % ROPE_SLOTS * CHUNK)
+
+/* The scorer's work. maxima [T, HEADS, splits] of pairs, of which the first is the largest score; null: not wanted. */
+__attribute__((always_inline)) inline void score(__global const float *query, __global float *maxima,
+                                                 attend_shared shared, attend_part part)
+{
+    float scores[8], a = -INFINITY, b = -INFINITY;
+    uint slot = 0, phase = 0; /* of the next first half */
+    query_load(query + (16 * part.warp + part.lane / 4) * ROW + part.lane % 4 * 2, 8 * ROW);
+    if (part.tiles > 0) {
+        await_first(shared, 0, 0, 0);
+        scores_first_half(FIRST_AT(0), ROPE_AT(0));
+        await_second(shared, 0);
+        scores_third_quarter(SECOND_AT(0));
+        for (int i = 1; i < part.tiles; i++) {
+            if (++slot == FIRST_SLOTS)
+                slot = 0, phase ^= 1;
+            await_first(shared, i, slot, phase);
+            scores_last_quarter(SECOND_AT(i - 1));
+            scores_take(scores);
+            scores_first_half(FIRST_AT(slot), ROPE_AT(i));
+            weigh(scores, &a, &b, shared, part);
+            await_second(shared, i);
+            scores_third_quarter(SECOND_AT(i));
+        }
+        scores_last_quarter(SECOND_AT(part.tiles - 1));
+        scores_take(scores);
+        mask_last(scores, part);
+        weigh(scores, &a, &b, shared, part);
+    }
+    if (maxima && part.lane % 4 == 0) {
+        maxima[result_row(part) * 2] = a;
+        maxima[result_row8(part) * 2] = b;
+    }
+}
+
+/* An adder's copies: its half of row list[i] of the cache, or of row i; behind the end the last one again. */
+typedef struct attend_rows {
+    __global const char *cache;   /* where this work-item's pieces begin in row 0 */
+    __global const int *selected; /* null: all */
+    int row, last, side;          /* row of the tile that this work-item copies pieces of */
+    uint latents, rope;           /* where it copies them in slot 0 */
+    uint events;                  /* of the slots of this half */
+    uint rope_events;
+} attend_rows;
+
+inline int row_of(attend_rows rows, int i)
+{
+    i = min(i + rows.row, rows.last);
+    return rows.selected ? rows.selected[i] : i;
+}
+
+inline void copy_latents(attend_rows rows, int row, uint slot)
+{
+    __global const char *from = rows.cache + (size_t)row * (ROW * 2);
+#pragma unroll
+    for (int chunk = 0; chunk < 4; chunk++)
+        copy_piece(rows.latents + slot * HALF + chunk * CHUNK, from + chunk * 128);
+    event_when_copied(rows.events + slot * 8);
+}
+
+/* The rope part follows the second half of the latents; the second adder copies it. */
+inline void copy_rope(attend_rows rows, int row, int i)
+{
+    copy_piece(rows.rope + i % ROPE_SLOTS * CHUNK, rows.cache + (size_t)row * (ROW * 2) + HALF / KEYS);
+    event_when_copied(rows.rope_events + i % ROPE_SLOTS * 8);
+}
+
+inline float pair_sum(uint pair)
+{
+    return as_float(pair << 16) + as_float(pair & 0xffff0000u);
+}
+
+/* An adder's work. to [T, HEADS, splits, LATENT]; totals [T, HEADS, splits] of pairs, of which the second is the sum of
+ * weights; null: the mean is wanted. */
+__attribute__((always_inline)) inline void add(__global float *to, __global float *totals, attend_rows rows,
+                                               attend_shared shared, attend_part part)
+{
+    const int slots = rows.side ? SECOND_SLOTS : FIRST_SLOTS, item = part.warp * 32 + part.lane;
+    const uint slots_at = shared.latents + rows.side * FIRST_SLOTS * HALF;
+    for (int i = 0; i < slots && i < part.tiles; i++) {
+        int row = row_of(rows, part.begin + i * KEYS);
+        copy_latents(rows, row, i);
+        if (rows.side)
+            copy_rope(rows, row, i);
+    }
+    int next = 0, ahead = 0;
+    if (part.tiles > 0) {
+        next = row_of(rows, part.begin + slots * KEYS);
+        ahead = row_of(rows, part.begin + (slots + TILES_AHEAD) * KEYS);
+        ARRIVE(WEIGHTS_TAKEN);
+    }
+    sums_clear();
+    float total_a = 0.0f, total_b = 0.0f;
+    uint slot = 0;
+    for (int i = 0; i < part.tiles; i++) {
+        MEET(WEIGHTS_READY);
+        uint4 weights = shared.weights[item];
+        bool raised = (int)weights.x < 0;
+        float2 factors = (float2)(1.0f);
+        weights.x &= 0x7fffffffu;
+        if (raised)
+            factors = shared.factors[item / 4];
+        if (i + 1 < part.tiles)
+            ARRIVE(WEIGHTS_TAKEN);
+        if (raised) {
+            total_a *= factors.x;
+            total_b *= factors.y;
+            sums_scale(factors);
+        }
+        sums_add(weights, slots_at + slot * HALF);
+        if (rows.side && i + ROPE_SLOTS < part.tiles)
+            copy_rope(rows, next, i);
+        if (item % 8 < 4 + rows.side) /* four lines of the latents, one of the rope part; 16 bytes apart to begin with */
+            prefetch_line(rows.cache + (size_t)ahead * (ROW * 2) + item % 8 * 112);
+        ahead = row_of(rows, part.begin + (i + 1 + slots + TILES_AHEAD) * KEYS);
+        total_a += pair_sum(weights.x) + pair_sum(weights.z);
+        total_b += pair_sum(weights.y) + pair_sum(weights.w);
+        sums_wait();
+        if (i + slots < part.tiles) {
+            copy_latents(rows, next, slot);
+            next = row_of(rows, part.begin + (i + 1 + slots) * KEYS);
+        }
+        slot = slot + 1 == (uint)slots ? 0 : slot + 1;
+    }
+    total_a = quad_sum(total_a);
+    total_b = quad_sum(total_b);
+    if (totals && !rows.side && part.lane % 4 == 0) {
+        totals[result_row(part) * 2 + 1] = total_a;
+        totals[result_row8(part) * 2 + 1] = total_b;
+    }
+    to += rows.side * (LATENT / 2) + part.lane % 4 * 2;
+    sums_store(to + result_row(part) * LATENT, to + result_row8(part) * LATENT,
+               totals ? (float2)(1.0f) : (float2)(1.0f / total_a, 1.0f / total_b));
+}
+
+/* Arguments as of attend in attend.cl. Groups: blocks of 64 heads, splits of `split_length` positions (a multiple of
+ * KEYS), tokens. */
+__kernel __attribute__((reqd_work_group_size(3 * WARPGROUP, 1, 1))) void
+attend_tiles(__global float *out, __global float *scratch, __global const float *query, __global const char *cache,
+             __global const int *positions, __global const int *selected, int selected_stride,
+             __global const int *counts, __global const int *sequences, int sequence_stride, int split_length)
+{
+    __local uint4 slots[((FIRST_SLOTS + SECOND_SLOTS) * HALF + ROPE_SLOTS * CHUNK) / 16] __attribute__((aligned(1024)));
+    __local ulong events[FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS];
+    __local uint4 weights[WARPGROUP];
+    __local float2 factors[WARPGROUP / 4];
+    ATTEND_REGISTERS;
+    const int me = get_local_id(0), role = me / WARPGROUP, item = me % WARPGROUP;
+    const size_t token = get_group_id(2), splits = get_num_groups(1), head = get_group_id(0) * 64;
+    attend_part part = {.begin = (int)get_group_id(1) * split_length, .lane = item % 32, .warp = item / 32};
+    part.end = min(selected ? counts[token] : positions[token] + 1, part.begin + split_length);
+    part.tiles = (part.end - part.begin + KEYS - 1) / KEYS;
+    const uint latents = (uint)(size_t)slots;
+    const attend_shared shared = {latents, latents + (FIRST_SLOTS + SECOND_SLOTS) * HALF, (uint)(size_t)events, weights,
+                                  factors};
+    __global float *totals = splits == 1 ? 0 : scratch + get_num_groups(2) * HEADS * splits * LATENT;
+    query += (token * HEADS + head) * ROW;
+    if (me < FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS)
+        event_create(shared.events + me * 8, WARPGROUP);
+    for (int line = me; line < 64 * ROW * 4 / 128; line += 3 * WARPGROUP)
+        prefetch_line((__global const char *)query + line * 128);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (role == 0) {
+        ROLE_REGISTERS_MORE(184);
+        score(query, totals, shared, part);
+    } else {
+        ROLE_REGISTERS_LESS(160);
+        const int side = role - 1, row = item / 8, piece = item % 8;
+        const uint at = row * 128 + ((piece ^ (row & 7)) << 4);
+        if (sequences)
+            cache += (size_t)sequences[token] * sequence_stride * (ROW * 2);
+        const attend_rows rows = {
+            .cache = cache + side * (HALF / KEYS) + piece * 16,
+            .selected = selected ? selected + token * selected_stride : 0,
+            .row = row,
+            .last = part.end - 1,
+            .side = side,
+            .latents = latents + side * FIRST_SLOTS * HALF + at,
+            .rope = shared.rope + at,
+            .events = shared.events + side * FIRST_SLOTS * 8,
+            .rope_events = shared.events + (FIRST_SLOTS + SECOND_SLOTS) * 8,
+        };
+        add(splits == 1 ? out : scratch, totals, rows, shared, part);
+    }
+}
