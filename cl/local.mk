@@ -6,10 +6,12 @@ kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/attend.cl \
 	cl/attend_tiles.cl \
+	cl/bench.cl \
 	cl/copy.clh \
 	cl/dispatch.cl \
 	cl/dtype.clh \
 	cl/embed.cl \
+	cl/fill.cl \
 	cl/group.clh \
 	cl/index.clh \
 	cl/index_rotate.cl \

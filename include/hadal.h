@@ -190,6 +190,13 @@ HADAL_API HADAL_CHECKED hadal_status hadal_find_model(char **directory, const ch
  * The model borrows the device, which must outlive it. options may be NULL. */
 HADAL_API HADAL_CHECKED hadal_status hadal_model_load(hadal_model **model, hadal_device *device, const char *directory,
                                                      const hadal_model_options *options);
+
+/* A model of random weights, made on the device, in the dtypes of released checkpoints: to measure speed where there is
+ * no checkpoint. dims: NULL or "deepseek-v3.2-exp" for the released dimensions, else the path of a config.json. layers:
+ * how many are made, 0 for all; of fewer than all at most one is dense, and a single one has experts. Progress is not
+ * reported. The model borrows the device. options may be NULL. */
+HADAL_API HADAL_CHECKED hadal_status hadal_model_random(hadal_model **model, hadal_device *device, const char *dims,
+                                                       uint32_t layers, const hadal_model_options *options);
 HADAL_API void hadal_model_free(hadal_model *model);
 HADAL_API const hadal_model_info *hadal_model_describe(const hadal_model *model);
 
@@ -398,6 +405,76 @@ typedef struct hadal_plan {
 HADAL_API HADAL_CHECKED hadal_status hadal_plan_make(hadal_plan *plan, const char *path,
                                                     const hadal_session_options *session,
                                                     const hadal_device_info *device);
+
+/* ---- Bench -------------------------------------------------------------------------------------- */
+
+/* How fast the library's own kernels run on a device. Everything that is measured works on random data made on the
+ * device; repetitions rotate over copies of weights and caches, so that caches of the device do not help. */
+
+typedef enum hadal_bench_phase { HADAL_BENCH_DECODE = 1, HADAL_BENCH_PREFILL = 2 } hadal_bench_phase;
+
+/* Lists may be NULL: then what the functions say. Numbers may be 0. */
+typedef struct hadal_bench_options {
+    const char *dims;       /* NULL or "deepseek-v3.2-exp", else the path of a config.json; not for a model */
+    const size_t *contexts; /* tokens in the caches, those of the step included */
+    size_t context_count;
+    const size_t *batches;  /* sequences of a decode step */
+    size_t batch_count;
+    const size_t *tokens;   /* tokens of a step of one sequence */
+    size_t token_count;
+    unsigned phases;        /* hadal_bench_phase, or-ed; 0: both */
+    double seconds;         /* of samples a row, after warming up; at least one is taken; 0: 0.3 */
+    uint64_t working_set;   /* bytes that repetitions rotate over at least, as far as memory allows; 0: 256 MiB */
+} hadal_bench_options;
+
+/* One measurement. A repetition is what `counted` names, once. */
+typedef struct hadal_bench_row {
+    const char *bench;     /* "device", "ops", "attention" or "model"; static */
+    const char *name;      /* what ran, "linear q_a_proj"; static */
+    const char *phase;     /* "decode", "prefill", or "" where neither; static */
+    const char *counted;   /* what bytes and operations stand for, one line; valid during the call */
+    const char *clock;     /* "event": the device's time of each launch; "host": the host's clock around many
+                            * repetitions in a row; of single operations what shows less; "difference"; static */
+    size_t context, batch, tokens; /* 0 where they have no meaning */
+    double microseconds;   /* of one repetition: the median of the samples */
+    double least, most;    /* microseconds of the fastest and the slowest sample */
+    size_t samples;
+    double launches;       /* of one repetition */
+    uint64_t bytes;        /* of one repetition: what must be read and written at least */
+    uint64_t operations;   /* of one repetition: multiplies and adds */
+    uint64_t working_set;  /* bytes of weights or caches that repetitions rotate over; 0: no rotation */
+    const char *ceiling;   /* the device's ceiling that bounds this, "read", "fp32" ...; "" for none; static */
+    double share;          /* of the speed that the ceiling allows; 0 without one */
+    double ratio;          /* of dense attention's time to this row's; 0 where it has no meaning */
+} hadal_bench_row;
+
+/* Receives a row as soon as it is measured. Return false to stop: the bench then returns HADAL_STOPPED. */
+typedef bool (*hadal_bench_report)(void *user, const hadal_bench_row *row);
+
+/* The device's ceilings: "copy" and "read" (bytes), "fp32" and, on a matrix unit that kernels use, "bf16 matrix"
+ * (operations), "launch" (a launch's cost to the host in enqueueing it), "launch pitch" (from one launch to the next),
+ * "launch gap" (between launches on the device, when the host is ahead) and "launch event" (what the event of a launch
+ * shows beyond its work). options may be NULL. */
+HADAL_API HADAL_CHECKED hadal_status hadal_bench_device(hadal_device *device, const hadal_bench_options *options,
+                                                       hadal_bench_report report, void *user);
+
+/* The ceilings, then each operation of a layer by itself at the given dims, for steps of `tokens` (default 1 and 2048)
+ * that end at `contexts` (default 131072). */
+HADAL_API HADAL_CHECKED hadal_status hadal_bench_ops(hadal_device *device, const hadal_bench_options *options,
+                                                    hadal_bench_report report, void *user);
+
+/* The ceilings, then attention over all positions ("dense", multi-query form) against attention over the indexer's
+ * selection, in its parts "index", "select" and "attend" and as a whole ("sparse"), for contexts (default 8192, 32768,
+ * 65536 and 131072). Decode: a token of each of `batches` sequences (default 1, 16 and 64). Prefill: steps of `tokens`
+ * (default 2048) that end at the context. */
+HADAL_API HADAL_CHECKED hadal_status hadal_bench_attention(hadal_device *device, const hadal_bench_options *options,
+                                                          hadal_bench_report report, void *user);
+
+/* The ceilings, then whole steps of the model at contexts (default 4096, 32768 and 131072, as far as the model goes):
+ * decode of one token with its logits, prefill of `tokens` (default 2048), and what one layer of experts takes of each,
+ * where the model has more than one of them. */
+HADAL_API HADAL_CHECKED hadal_status hadal_bench_model(hadal_model *model, const hadal_bench_options *options,
+                                                      hadal_bench_report report, void *user);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 dist_man_MANS += \
+	man/hadal-bench.1 \
 	man/hadal-devices.1 \
 	man/hadal-generate.1 \
 	man/hadal-inspect.1 \

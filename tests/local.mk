@@ -11,6 +11,7 @@ include tests/text/local.mk
 include tests/ops/local.mk
 include tests/model/local.mk
 include tests/session/local.mk
+include tests/bench/local.mk
 include tests/cli/local.mk
 include tests/policy/local.mk
 include tests/vendors/local.mk

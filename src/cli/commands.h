@@ -13,6 +13,7 @@ extern const command score_command;
 extern const command tokenize_command;
 extern const command inspect_command;
 extern const command devices_command;
+extern const command bench_command;
 
 #define MODEL_OPTIONS(X)                         \
     X(TEXT, directory, 'm', "model", "DIR", ANY, \

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 hadal_SOURCES += \
+	src/cli/bench.c \
 	src/cli/commands.h \
 	src/cli/devices.c \
 	src/cli/engine.c src/cli/engine.h \

@@ -13,6 +13,7 @@
 
 static const command *const commands[] = {
     &generate_command, &score_command, &tokenize_command, &inspect_command, &devices_command,
+    &bench_command,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

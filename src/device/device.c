@@ -44,6 +44,29 @@ static hadal_status write_common_options(hadal_device *device)
     return HADAL_OK;
 }
 
+/* *queue = a new queue of the device, timed or not. */
+static hadal_status create_queue(cl_command_queue *queue, const hadal_device *device, bool profile)
+{
+    cl_int error;
+    *queue = clCreateCommandQueue(device->context, device->id, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    return error == CL_SUCCESS ? HADAL_OK : opencl_failure(device, "clCreateCommandQueue", error);
+}
+
+hadal_status device_set_profile(hadal_device *device, bool profile, bool *before)
+{
+    cl_command_queue made;
+    if (before)
+        *before = device->profile;
+    TRY(profile_collect(device));
+    if (profile == device->profile)
+        return HADAL_OK;
+    TRY(create_queue(&made, device, profile));
+    clReleaseCommandQueue(device->queue);
+    device->queue = made;
+    device->profile = profile;
+    return HADAL_OK;
+}
+
 static hadal_status open_queue(hadal_device *device, cl_platform_id platform)
 {
     cl_int error;
@@ -51,11 +74,7 @@ static hadal_status open_queue(hadal_device *device, cl_platform_id platform)
     device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
     if (error != CL_SUCCESS)
         return opencl_failure(device, "clCreateContext", error);
-    device->queue =
-        clCreateCommandQueue(device->context, device->id, device->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
-    if (error != CL_SUCCESS)
-        return opencl_failure(device, "clCreateCommandQueue", error);
-    return HADAL_OK;
+    return create_queue(&device->queue, device, device->profile);
 }
 
 hadal_status hadal_device_open(hadal_device **opened, const hadal_device_options *options)

@@ -173,6 +173,25 @@ HADAL_CHECKED hadal_status kernel_launch(kernel *launched, const launch_shape *s
 /* Launches from now on count as "prefill", "decode" or "load" in profiles. phase is a static string. */
 void device_set_phase(hadal_device *device, const char *phase);
 
+/* ---- Launches one by one -------------------------------------------------------------------------- */
+
+/* Switches the timing of launches on or off, once everything before has run. Whether it was on before goes to *before,
+ * which may be NULL. */
+HADAL_CHECKED hadal_status device_set_profile(hadal_device *device, bool profile, bool *before);
+
+/* One launch of a device that is timed. */
+typedef struct launch_record {
+    const char *kernel; /* owned by the device */
+    uint64_t bytes, operations;
+    double seconds;
+} launch_record;
+
+enum { LAUNCH_RECORDS = 4096 };
+
+/* Waits, then fills records[LAUNCH_RECORDS] with the launches since profiling was switched on or the last call, in
+ * their order; *count is how many. Launches are given up to LAUNCH_RECORDS: beyond, the oldest are lost. */
+HADAL_CHECKED hadal_status device_records(hadal_device *device, launch_record *records, size_t *count);
+
 /* ---- CLBlast ------------------------------------------------------------------------------------- */
 
 /* out[m, n] = in[m, k] weight[n, k]^T, float32, row-major with row strides in elements; accumulate adds to out. */

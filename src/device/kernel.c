@@ -74,7 +74,7 @@ static hadal_status set_argument(const kernel *launched, cl_uint index, const ke
     return failure_within(HADAL_ERROR_INTERNAL, "argument %u of kernel %s", index, launched->name);
 }
 
-static hadal_status remember_event(kernel *launched, cl_event event)
+static hadal_status remember_event(kernel *launched, cl_event event, const launch_shape *shape)
 {
     hadal_device *device = launched->device;
     hadal_status status = memory_grow(&device->pending, &device->pending_capacity, device->pending_count + 1,
@@ -83,14 +83,14 @@ static hadal_status remember_event(kernel *launched, cl_event event)
         clReleaseEvent(event);
         return status;
     }
-    device->pending[device->pending_count++] = (pending_event){event, launched, device->phase};
+    device->pending[device->pending_count++] = (pending_event){event, launched, device->phase, shape->bytes,
+                                                               shape->operations};
     return HADAL_OK;
 }
 
 hadal_status kernel_launch(kernel *launched, const launch_shape *shape, const kernel_argument *arguments,
                            size_t argument_count)
 {
-    enum { MOST_PENDING = 4096 };
     hadal_device *device = launched->device;
     size_t global[3], local[3];
     for (int i = 0; i < 3; i++) {
@@ -112,22 +112,42 @@ hadal_status kernel_launch(kernel *launched, const launch_shape *shape, const ke
     count->operations += shape->operations;
     if (!device->profile)
         return HADAL_OK;
-    TRY(remember_event(launched, event));
-    return device->pending_count < MOST_PENDING ? HADAL_OK : profile_collect(device);
+    if (device->pending_count == LAUNCH_RECORDS)
+        TRY(profile_collect(device));
+    return remember_event(launched, event, shape);
+}
+
+/* Adds the time of a finished launch to its kernel's count, and gives it. */
+static double settle(const pending_event *pending)
+{
+    cl_ulong start = 0, end = 0;
+    double seconds = 0;
+    if (clGetEventProfilingInfo(pending->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
+        clGetEventProfilingInfo(pending->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS)
+        seconds = (double)(end - start) * 1e-9;
+    clReleaseEvent(pending->event);
+    pending->launched->counts[pending->phase].seconds += seconds;
+    return seconds;
+}
+
+hadal_status device_records(hadal_device *device, launch_record *records, size_t *count)
+{
+    *count = 0;
+    CL_TRY(device, clFinish(device->queue));
+    for (size_t i = 0; i < device->pending_count; i++) {
+        const pending_event *pending = &device->pending[i];
+        records[i] = (launch_record){pending->launched->name, pending->bytes, pending->operations, settle(pending)};
+    }
+    *count = device->pending_count;
+    device->pending_count = 0;
+    return HADAL_OK;
 }
 
 hadal_status profile_collect(hadal_device *device)
 {
     CL_TRY(device, clFinish(device->queue));
-    for (size_t i = 0; i < device->pending_count; i++) {
-        const pending_event *pending = &device->pending[i];
-        cl_event event = pending->event;
-        cl_ulong start = 0, end = 0;
-        if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
-            clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS)
-            pending->launched->counts[pending->phase].seconds += (double)(end - start) * 1e-9;
-        clReleaseEvent(event);
-    }
+    for (size_t i = 0; i < device->pending_count; i++)
+        settle(&device->pending[i]);
     device->pending_count = 0;
     return HADAL_OK;
 }

@@ -39,6 +39,7 @@ typedef struct pending_event {
     cl_event event;
     kernel *launched;
     int phase;
+    uint64_t bytes, operations;
 } pending_event;
 
 struct hadal_device {

@@ -328,6 +328,13 @@ failed:
     return status;
 }
 
+hadal_status forward_fill_caches(forward *f, uint32_t seed)
+{
+    for (uint32_t layer = 0; layer < f->model->config.num_hidden_layers; layer++)
+        TRY(settings_fill_cache(&f->caches[layer], f->model->device, &f->settings, seed + 2 * layer));
+    return HADAL_OK;
+}
+
 void forward_free(forward *f)
 {
     if (!f)

@@ -22,6 +22,10 @@ HADAL_CHECKED hadal_status forward_expect(forward *f, size_t ahead);
  * Positions before it must have been taken before. Allocates nothing. */
 HADAL_CHECKED hadal_status forward_step(forward *f, const int32_t *tokens, size_t count, size_t position);
 
+/* Fills the caches of all layers with random latents and keys of usual size, as if every position had been taken, so
+ * that a step at any position can be measured. */
+HADAL_CHECKED hadal_status forward_fill_caches(forward *f, uint32_t seed);
+
 /* logits float32 [rows, vocab_size] of the last step's tokens first .. first + rows - 1; rows <= settings->logit_rows.
  * Waits for the device. */
 HADAL_CHECKED hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows);

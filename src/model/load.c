@@ -7,24 +7,36 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/expect.h"
 #include "model/head_sources.h"
 #include "model/model.h"
+#include "ops/fill.h"
 #include "ops/rope.h"
 #include "ops/self_test.h"
 
-/* What is uploaded, and how far it got. */
+/* What is uploaded, or made on the device, and how far it got. */
 typedef struct upload {
     hadal_model *model;
     const hadal_model_options *options;
     uint64_t done, total;
+    uint32_t random; /* 0: what the views hold; else they hold nothing, and this is the last seed used */
 } upload;
 
 static hadal_status report_progress(upload *up, uint64_t bytes)
 {
     up->done += bytes;
-    if (up->options->progress && !up->options->progress(up->options->user, "loading", up->done, up->total))
+    if (up->options->progress && up->total && !up->options->progress(up->options->user, "loading", up->done, up->total))
         return failure(HADAL_STOPPED, "loading was stopped");
     return HADAL_OK;
+}
+
+/* A random vector. */
+static hadal_status make_vector(upload *up, buffer **vector, size_t length)
+{
+    hadal_device *device = up->model->device;
+    TRY(buffer_create(vector, device, MEMORY_NORMS, round_up(length, ROW_UNIT) * sizeof(float)));
+    TRY(fill_rows(device, *vector, FILL_F32, 1, length, length, 1, ++up->random));
+    return report_progress(up, 0);
 }
 
 /* A vector as float32, padded. */
@@ -33,6 +45,8 @@ static hadal_status load_vector(upload *up, buffer **vector, const tensor_view *
     size_t length = (size_t)view->shape[0], padded = round_up(length, ROW_UNIT);
     float *values;
     hadal_status status;
+    if (up->random)
+        return make_vector(up, vector, length);
     TRY(memory_allocate(&values, padded, sizeof *values));
     dtype_decode(values, view->data, length, view->type);
     TRY_OR(done, buffer_create(vector, up->model->device, MEMORY_NORMS, padded * sizeof *values));
@@ -43,10 +57,11 @@ done:
     return status;
 }
 
-static matrix_source source_of(const matrix_view *view)
+static matrix_source source_of(upload *up, const matrix_view *view)
 {
     return (matrix_source){
         .type = view->weight->type,
+        .random = up->random ? ++up->random : 0,
         .values = view->weight->data,
         .scales = view->scale ? view->scale->data : NULL,
         .rows = (size_t)view->rows,
@@ -63,7 +78,7 @@ static uint64_t stored_bytes(const matrix_view *view)
 
 static hadal_status load_matrix(upload *up, matrix *loaded, memory_class use, const matrix_view *view)
 {
-    const matrix_source source = source_of(view);
+    const matrix_source source = source_of(up, view);
     TRY(matrix_create(loaded, up->model->device, use, &source));
     return report_progress(up, stored_bytes(view));
 }
@@ -72,7 +87,7 @@ static hadal_status load_matrix(upload *up, matrix *loaded, memory_class use, co
 static hadal_status load_heads(upload *up, layer_weights *layer, const matrix_view *view)
 {
     const model_config *config = &up->model->config;
-    const matrix_source whole = source_of(view);
+    const matrix_source whole = source_of(up, view);
     head_sources heads;
     TRY(head_sources_make(&heads, &whole, config));
     hadal_status status = matrix_create_stack(&layer->k_up_proj, up->model->device, MEMORY_ATTENTION, heads.k_up,
@@ -101,7 +116,7 @@ static hadal_status load_stack(upload *up, matrix *loaded, const mlp_view *exper
     TRY(memory_allocate(&sources, count, sizeof *sources));
     for (uint32_t e = 0; e < count; e++) {
         const matrix_view *view = (const matrix_view *)(const void *)((const char *)&experts[e] + member);
-        sources[e] = source_of(view);
+        sources[e] = source_of(up, view);
         bytes += stored_bytes(view);
     }
     hadal_status status = matrix_create_stack(loaded, up->model->device, MEMORY_EXPERTS, sources, count);
@@ -150,23 +165,22 @@ static hadal_status load_layer(upload *up, layer_weights *layer, const layer_vie
     return layer->has_experts ? load_experts(up, layer, view) : load_mlp(up, &layer->mlp, MEMORY_DENSE_MLP, &view->mlp);
 }
 
-static hadal_status load_rope_table(hadal_model *model)
+hadal_status model_rope_table(buffer **table, hadal_device *device, const model_config *config)
 {
-    const model_config *config = &model->config;
     size_t pairs = config->qk_rope_head_dim / 2;
     double *frequencies;
+    *table = NULL;
     TRY(memory_allocate(&frequencies, pairs, sizeof *frequencies));
     config_rope_frequencies(config, frequencies);
-    hadal_status status = rope_table_create(&model->rope_table, model->device, frequencies, pairs,
-                                            config->max_position_embeddings, config_rope_amplitude(config));
+    hadal_status status = rope_table_create(table, device, frequencies, pairs, config->max_position_embeddings,
+                                            config_rope_amplitude(config));
     free(frequencies);
     return status;
 }
 
-static hadal_status load_weights(upload *up, const model_files *files)
+static hadal_status load_weights(upload *up, const model_view *view)
 {
     hadal_model *model = up->model;
-    const model_view *view = &files->view;
     model->tied = view->lm_head.weight == view->embed_tokens.weight;
     TRY(load_matrix(up, &model->embed_tokens, MEMORY_EMBEDDING, &view->embed_tokens));
     if (model->tied)
@@ -174,7 +188,7 @@ static hadal_status load_weights(upload *up, const model_files *files)
     else
         TRY(load_matrix(up, &model->lm_head, MEMORY_EMBEDDING, &view->lm_head));
     TRY(load_vector(up, &model->norm, view->norm));
-    TRY(load_rope_table(model));
+    TRY(model_rope_table(&model->rope_table, model->device, &model->config));
     TRY(memory_allocate(&model->layers, model->config.num_hidden_layers, sizeof *model->layers));
     for (uint32_t layer = 0; layer < model->config.num_hidden_layers; layer++)
         TRY(load_layer(up, &model->layers[layer], &view->layers[layer]));
@@ -202,12 +216,52 @@ hadal_status hadal_model_load(hadal_model **model, hadal_device *device, const c
     };
     device_set_phase(device, "load");
     self_test_matrix_unit(device);
-    TRY_OR(done, load_weights(&up, &files));
+    TRY_OR(done, load_weights(&up, &files.view));
     *model = made;
     made = NULL;
 done:
     hadal_model_free(made);
     model_files_close(&files);
+    return status;
+}
+
+/* How many of a model's layers are made: a few of them have at most one dense layer, a single one has experts. */
+static void keep_layers(model_config *config, uint32_t layers)
+{
+    if (layers == 0 || layers == config->num_hidden_layers)
+        return;
+    uint32_t most_dense = layers > 1 ? 1 : 0;
+    if (config->first_k_dense_replace > most_dense && config->first_k_dense_replace < config->num_hidden_layers)
+        config->first_k_dense_replace = most_dense;
+    if (config->first_k_dense_replace > layers)
+        config->first_k_dense_replace = layers;
+    config->num_hidden_layers = layers;
+}
+
+hadal_status hadal_model_random(hadal_model **model, hadal_device *device, const char *dims, uint32_t layers,
+                                const hadal_model_options *options)
+{
+    static const hadal_model_options defaults = {0};
+    expected_model expected = {0};
+    hadal_model *made;
+    hadal_status status;
+    *model = NULL;
+    TRY(memory_allocate(&made, 1, sizeof *made));
+    made->device = device;
+    TRY_OR(done, config_of_dims(&made->config, dims));
+    keep_layers(&made->config, layers);
+    made->linear = options ? options->linear : HADAL_LINEAR_AUTO;
+    TRY_OR(done, expect_model(&expected, &made->config));
+    model_describe(&made->info, &made->config, &expected.view);
+    upload up = {.model = made, .options = options ? options : &defaults, .random = 1};
+    device_set_phase(device, "load");
+    self_test_matrix_unit(device);
+    TRY_OR(done, load_weights(&up, &expected.view));
+    *model = made;
+    made = NULL;
+done:
+    hadal_model_free(made);
+    expect_free(&expected);
     return status;
 }
 

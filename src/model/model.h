@@ -44,6 +44,9 @@ struct hadal_model {
 /* The public description of a model. view: NULL when only the config is there. */
 void model_describe(hadal_model_info *info, const model_config *config, const model_view *view);
 
+/* The table of rotations of a model (see ops/rope.h); the caller frees it. */
+HADAL_CHECKED hadal_status model_rope_table(buffer **table, hadal_device *device, const model_config *config);
+
 /* Reads config.json in a directory and binds its weights. Released by model_files_close. */
 typedef struct model_files {
     model_config config;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "model/expect.h"
 #include "model/head_sources.h"
 #include "model/model.h"
 #include "model/settings.h"
@@ -110,68 +111,12 @@ static hadal_status count_weights(class_bytes bytes, const model_view *view, con
     return HADAL_OK;
 }
 
-/* ---- A config without weights -------------------------------------------------------------------------- */
-
-static matrix_view expected_matrix(const model_config *config, bool quantisable, uint64_t rows, uint64_t columns)
-{
-    static const tensor_view fp8 = {.type = DTYPE_F8_E4M3}, bf16 = {.type = DTYPE_BF16};
-    bool quantised = quantisable && config->quantized;
-    return (matrix_view){
-        .weight = quantised ? &fp8 : &bf16,
-        .rows = rows,
-        .columns = columns,
-        .block_rows = quantised ? config->block_rows : 0,
-        .block_columns = quantised ? config->block_columns : 0,
-    };
-}
-
-static mlp_view expected_mlp(const model_config *config, uint64_t width)
-{
-    return (mlp_view){
-        .gate_proj = expected_matrix(config, true, width, config->hidden_size),
-        .up_proj = expected_matrix(config, true, width, config->hidden_size),
-        .down_proj = expected_matrix(config, true, config->hidden_size, width),
-    };
-}
-
-/* A layer as released models store it: all projections quantised but the router's and the indexer's weights. */
-static void expect_layer(layer_view *layer, const model_config *c, mlp_view *experts)
-{
-    uint64_t d = c->hidden_size, heads = c->num_attention_heads;
-    *layer = (layer_view){
-        .q_a_proj = expected_matrix(c, true, c->q_lora_rank, d),
-        .q_b_proj = expected_matrix(c, true, heads * (c->qk_nope_head_dim + c->qk_rope_head_dim), c->q_lora_rank),
-        .kv_a_proj = expected_matrix(c, true, c->kv_lora_rank + c->qk_rope_head_dim, d),
-        .kv_b_proj = expected_matrix(c, true, heads * (c->qk_nope_head_dim + c->v_head_dim), c->kv_lora_rank),
-        .o_proj = expected_matrix(c, true, d, heads * c->v_head_dim),
-        .indexer_wq_b = expected_matrix(c, true, (uint64_t)c->index_n_heads * c->index_head_dim, c->q_lora_rank),
-        .indexer_wk = expected_matrix(c, true, c->index_head_dim, d),
-        .indexer_weights_proj = expected_matrix(c, false, c->index_n_heads, d),
-        .mlp = expected_mlp(c, c->intermediate_size),
-        .router = expected_matrix(c, false, c->n_routed_experts, d),
-        .experts = experts,
-        .shared_experts = expected_mlp(c, (uint64_t)c->n_shared_experts * c->moe_intermediate_size),
-    };
-}
-
 static hadal_status count_expected(class_bytes bytes, const model_config *config)
 {
-    static const tensor_view head = {.type = DTYPE_BF16}; /* another tensor than the embedding's */
-    mlp_view expert = expected_mlp(config, config->moe_intermediate_size);
-    layer_view *layers;
-    TRY(memory_allocate(&layers, config->num_hidden_layers, sizeof *layers));
-    for (uint32_t layer = 0; layer < config->num_hidden_layers; layer++)
-        expect_layer(&layers[layer], config, layer < config->first_k_dense_replace ? NULL : &expert);
-    model_view view = {
-        .embed_tokens = expected_matrix(config, false, config->vocab_size, config->hidden_size),
-        .layers = layers,
-        .layer_count = config->num_hidden_layers,
-    };
-    view.lm_head = view.embed_tokens;
-    if (!config->tie_word_embeddings)
-        view.lm_head.weight = &head;
-    hadal_status status = count_weights(bytes, &view, config);
-    free(layers);
+    expected_model expected;
+    TRY(expect_model(&expected, config));
+    hadal_status status = count_weights(bytes, &expected.view, config);
+    expect_free(&expected);
     return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "ops/attend.h"
+#include "ops/fill.h"
 #include "ops/index_rotate.h"
 #include "ops/latent.h"
 #include "ops/matmul.h"
@@ -224,4 +225,16 @@ void settings_release(void *base, const buffer_need *needs, size_t count)
         buffer_free(*member_of(base, &needs[i]));
         *member_of(base, &needs[i]) = NULL;
     }
+}
+
+hadal_status settings_fill_cache(const layer_cache *cache, hadal_device *device, const settings *s, uint32_t seed)
+{
+    static const fill_type index_types[] = {
+        [HADAL_INDEX_INT8] = FILL_INT8, [HADAL_INDEX_FP8] = FILL_F8, [HADAL_INDEX_F32] = FILL_F32};
+    static const double most[] = {[HADAL_INDEX_INT8] = 127, [HADAL_INDEX_FP8] = 448, [HADAL_INDEX_F32] = 4};
+    TRY(fill_buffer(device, cache->latent, s->kv_cache == HADAL_KV_BF16 ? FILL_BF16 : FILL_F32, 4, seed));
+    TRY(fill_buffer(device, cache->index, index_types[s->index_cache], most[s->index_cache], seed + 1));
+    if (!cache->index_scales)
+        return HADAL_OK;
+    return fill_constant(device, cache->index_scales, 4 / most[s->index_cache]);
 }

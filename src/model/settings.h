@@ -80,6 +80,10 @@ enum { ACTIVATION_NEEDS = 34, CACHE_NEEDS = 3 };
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config);
 size_t settings_cache_needs(buffer_need needs[CACHE_NEEDS], const settings *s, const model_config *config);
 
+/* Fills a layer's caches with random latents and index keys of usual size. */
+HADAL_CHECKED hadal_status settings_fill_cache(const layer_cache *cache, hadal_device *device, const settings *s,
+                                               uint32_t seed);
+
 /* Allocates needs into the struct at `base`; on failure frees what was allocated and sets its pointers to NULL. */
 HADAL_CHECKED hadal_status settings_allocate(void *base, hadal_device *device, const buffer_need *needs, size_t count);
 void settings_release(void *base, const buffer_need *needs, size_t count);

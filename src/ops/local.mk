@@ -3,8 +3,10 @@
 
 libinternal_la_SOURCES += \
 	src/ops/attend.c src/ops/attend.h \
+	src/ops/bench.c src/ops/bench.h \
 	src/ops/dispatch.c src/ops/dispatch.h \
 	src/ops/embed.c src/ops/embed.h \
+	src/ops/fill.c src/ops/fill.h \
 	src/ops/index_rotate.c src/ops/index_rotate.h \
 	src/ops/index_scores.c src/ops/index_scores.h \
 	src/ops/latent.c src/ops/latent.h \

@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "ops/fill.h"
+
+/* The largest value of OCP e4m3. */
+static const float most_code = 448;
 
 /* Host memory through which padded or converted rows pass on their way up. */
 enum { STAGING_BYTES = 8 << 20 };
@@ -154,6 +158,7 @@ hadal_status matrix_transpose(matrix_source *transposed, const matrix_source *so
         .columns = source->rows,
         .block_rows = source->block_columns,
         .block_columns = source->block_rows,
+        .random = source->random,
     };
     if (!source->values)
         return HADAL_OK;
@@ -220,6 +225,26 @@ static hadal_status upload_slab(const matrix *made, matrix_slab *slab, const mat
     return HADAL_OK;
 }
 
+/* Of random values: what keeps the variance of what they are multiplied with. */
+static double random_amplitude(const matrix *made)
+{
+    return 1 / (FILL_DEVIATION * sqrt((double)made->columns));
+}
+
+/* Rows of random values in place of an upload. F8_E4M3: codes over the whole range, of which scales make the size. */
+static hadal_status fill_slab(const matrix *made, matrix_slab *slab, hadal_device *device, uint32_t random)
+{
+    static const fill_type types[DTYPE_COUNT] = {
+        [DTYPE_F32] = FILL_F32, [DTYPE_BF16] = FILL_BF16, [DTYPE_F16] = FILL_F16, [DTYPE_F8_E4M3] = FILL_F8};
+    size_t rows = slab->count * (made->stacked ? made->rows : 1);
+    uint32_t seed = random + (uint32_t)slab->first;
+    TRY(fill_rows(device, slab->values, types[made->type], rows, made->columns, made->stride,
+                  slab->scales ? (double)most_code : random_amplitude(made), seed));
+    if (!slab->scales)
+        return HADAL_OK;
+    return fill_constant(device, slab->scales, random_amplitude(made) / (double)most_code);
+}
+
 /* Items (rows, or whole experts) that fit into one allocation. Rows are split at whole blocks of scales. */
 static hadal_status items_per_slab(size_t *items, const matrix *made, hadal_device *device)
 {
@@ -258,20 +283,20 @@ static hadal_status create_slabs(matrix *made, hadal_device *device, memory_clas
         matrix_slab *slab = &made->slabs[made->slab_count++];
         *slab = (matrix_slab){.first = first, .count = min_size(most, items - first)};
         TRY_OR(done, create_slab(slab, made, device, use));
-        TRY_OR(done, upload_slab(made, slab, sources, staging));
+        TRY_OR(done, sources->random ? fill_slab(made, slab, device, sources->random)
+                                     : upload_slab(made, slab, sources, staging));
     }
 done:
     free(staging);
     return status;
 }
 
-/* Brings the largest code (448) at the largest scale to 2^13 .. 2^14: far from the end of halves at 65504, while codes
- * keep all their bits down to the 2^28th part of that. */
-static float choose_half_factor(const matrix *made, const matrix_source *sources)
+/* The largest scale that is finite. */
+static float largest_scale(const matrix *made, const matrix_source *sources)
 {
     float largest = 0.0f;
-    if (made->type != DTYPE_F8_E4M3)
-        return 1.0f;
+    if (sources->random)
+        return (float)(random_amplitude(made) / (double)most_code);
     for (size_t e = 0; e < made->experts; e++)
         for (size_t i = 0; i < made->scale_rows * made->scale_columns; i++) {
             float scale;
@@ -279,10 +304,18 @@ static float choose_half_factor(const matrix *made, const matrix_source *sources
             if (isfinite(scale))
                 largest = fmaxf(largest, fabsf(scale));
         }
+    return largest;
+}
+
+/* Brings the largest code at the largest scale to 2^13 .. 2^14: far from the end of halves at 65504, while codes keep
+ * all their bits down to the 2^28th part of that. */
+static float choose_half_factor(const matrix *made, const matrix_source *sources)
+{
     int exponent;
+    float largest = made->type == DTYPE_F8_E4M3 ? largest_scale(made, sources) : 0.0f;
     if (largest == 0.0f)
         return 1.0f;
-    frexpf(448.0f * largest, &exponent);
+    frexpf(most_code * largest, &exponent);
     return ldexpf(1.0f, exponent > 114 ? -100 : exponent < -86 ? 100 : 14 - exponent);
 }
 

@@ -19,6 +19,8 @@ typedef struct matrix_source {
     size_t rows, columns;
     uint32_t block_rows, block_columns; /* read only for F8_E4M3 */
     uint32_t row_offset;                /* of the first row in its block of scales; 0 but for matrix_rows */
+    uint32_t random; /* not 0: values and scales are NULL, and random ones are made on the device from this seed, of a
+                      * size that makes outputs of variance 1 of inputs of variance 1 */
 } matrix_source;
 
 /* Rows first .. first + count - 1 of a source as a source of its own, as one of a stack. Where they do not begin at a

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 cli_tests = \
+	tests/cli/bench.sh \
 	tests/cli/devices.sh \
 	tests/cli/generate.sh \
 	tests/cli/inspect.sh \

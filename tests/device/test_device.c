@@ -282,6 +282,46 @@ static void launches_are_counted_by_phase(void **state)
     hadal_device_close(device);
 }
 
+static void timing_is_switched_and_launches_are_told_one_by_one(void **state)
+{
+    (void)state;
+    hadal_device *device;
+    norm_op op;
+    buffer *row;
+    bool before = true;
+    size_t count;
+    launch_record *records = calloc(LAUNCH_RECORDS, sizeof *records);
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE")};
+    CHECK_OK(hadal_device_open(&device, &options));
+    CHECK_OK(norm_create(&op, device));
+    CHECK_OK(buffer_create(&row, device, MEMORY_OTHER, 64 * sizeof(float)));
+    CHECK_OK(device_set_profile(device, true, &before));
+    assert_false(before);
+    CHECK_OK(norm_rms(&op, row, row, row, 1, 16, 1));
+    CHECK_OK(norm_rms(&op, row, row, row, 1, 32, 1));
+    CHECK_OK(device_records(device, records, &count));
+    assert_int_equal(count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(records[i].kernel, "rms_norm");
+        assert_int_equal(records[i].bytes, (i + 1) * 2 * 16 * sizeof(float));
+        assert_true(records[i].seconds > 0);
+    }
+    CHECK_OK(device_records(device, records, &count));
+    assert_int_equal(count, 0);
+    for (size_t i = 0; i < LAUNCH_RECORDS + 3; i++) /* what does not fit goes to the counts alone */
+        CHECK_OK(norm_rms(&op, row, row, row, 1, 16, 1));
+    CHECK_OK(device_records(device, records, &count));
+    assert_in_range(count, 1, LAUNCH_RECORDS);
+    CHECK_OK(device_set_profile(device, false, &before));
+    assert_true(before);
+    CHECK_OK(norm_rms(&op, row, row, row, 1, 16, 1));
+    CHECK_OK(device_records(device, records, &count));
+    assert_int_equal(count, 0);
+    free(records);
+    buffer_free(row);
+    hadal_device_close(device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +334,7 @@ int main(void)
         cmocka_unit_test(wrong_arguments_of_a_launch_are_reported),
         cmocka_unit_test(lanes_exchange_by_ptx_from_compute_capability_7_on),
         cmocka_unit_test(launches_are_counted_by_phase),
+        cmocka_unit_test(timing_is_switched_and_launches_are_told_one_by_one),
     };
     test_open_device(NULL);
     hadal_device_close(test_device());

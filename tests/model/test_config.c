@@ -5,6 +5,7 @@
  * be. The fixtures transformers-*.config.json were written by DeepseekV32Config.save_pretrained. */
 
 #include "model/config.h"
+#include "model/expect.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -495,10 +496,23 @@ static void the_rope_amplitude_is_the_ratio_of_the_mscales(void **state)
     check_close(config_rope_amplitude(&config), 1.25);
 }
 
+static void the_released_dimensions_are_built_in(void **state)
+{
+    (void)state;
+    const model_config released = load_released();
+    model_config named, unnamed;
+    CHECK_OK(config_of_dims(&named, "deepseek-v3.2-exp"));
+    CHECK_OK(config_of_dims(&unnamed, NULL));
+    assert_memory_equal(&named, &unnamed, sizeof named);
+    assert_memory_equal(&named, &released, sizeof named);
+    CHECK_FAILS(HADAL_ERROR_INPUT, "deepseek-v3", config_of_dims(&named, "deepseek-v3"));
+}
+
 int main(void)
 {
     enum { OTHERS = 13 };
     struct CMUnitTest tests[OTHERS + REFUSALS] = {
+        cmocka_unit_test(the_released_dimensions_are_built_in),
         cmocka_unit_test(the_released_config_is_read),
         cmocka_unit_test(the_form_of_transformers_says_the_same),
         cmocka_unit_test(the_plain_form_of_transformers_is_read),

@@ -59,7 +59,7 @@ static inline host_matrix make_matrix(dtype type, size_t experts, size_t rows, s
                     (double)(type == DTYPE_F8_E4M3 ? scales[r / block_rows * scale_columns + c / block_columns] : 1);
         }
         free(row_values);
-        made.sources[e] = (matrix_source){type, values, scales, rows, columns, block_rows, block_columns, 0};
+        made.sources[e] = (matrix_source){type, values, scales, rows, columns, block_rows, block_columns, 0, 0};
     }
     return made;
 }

@@ -3,9 +3,11 @@
 
 ops_tests = \
 	tests/ops/test_attend \
+	tests/ops/test_bench \
 	tests/ops/test_codes \
 	tests/ops/test_dispatch \
 	tests/ops/test_embed \
+	tests/ops/test_fill \
 	tests/ops/test_index_recall \
 	tests/ops/test_index_rotate \
 	tests/ops/test_index_scores \

@@ -28,7 +28,7 @@ static void check_rows(hadal_device *device, dtype type, size_t rows, size_t col
     for (size_t i = 0; i < scale_count; i++)
         scales[i] = 1.0f + test_random_float(&random) / 2;
     const matrix_source source = {type, values, type == DTYPE_F8_E4M3 ? scales : NULL, rows, columns, BLOCK, BLOCK,
-                                  0};
+                                  0, 0};
     int32_t tokens[5] = {(int32_t)rows - 1, 0, (int32_t)rows / 2, 0, (int32_t)(rows / 3)};
     matrix embedding;
     embed_op op;

@@ -15,6 +15,7 @@ layers() {
             below["ops"] = "base device weights ops"
             below["model"] = "base device weights ops model"
             below["session"] = "base text model session"
+            below["bench"] = "base device weights ops model session bench"
             below["cli"] = "cli"
         }
         function refuse(why) { print FILENAME ":" FNR ": " why }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* The operations of a layer one by one: what they share. */
+
+#ifndef HADAL_BENCH_OPS_H
+#define HADAL_BENCH_OPS_H
+
+#include "bench/sequences.h"
+#include "ops/dispatch.h"
+#include "ops/embed.h"
+#include "ops/index_rotate.h"
+#include "ops/latent.h"
+#include "ops/linear.h"
+#include "ops/moe_combine.h"
+#include "ops/norm.h"
+#include "ops/rope.h"
+#include "ops/route.h"
+#include "ops/swiglu.h"
+
+enum { OPS_COPIES = 64, OPS_CHOICES = 8 };
+
+typedef struct ops {
+    bench *b;
+    sequences s;          /* one sequence: caches and activations */
+    const activations *a; /* of that sequence */
+    size_t tokens;        /* of a step */
+    const char *phase;
+    buffer *rope_table;
+    buffer *vector;       /* float32, as long as the longest vector of weights */
+    linear_op linear;
+    norm_op norm;
+    rope_op rope;
+    latent_op latent;
+    index_rotate_op index_rotate;
+    route_op route;
+    dispatch_op dispatch;
+    swiglu_op swiglu;
+    moe_combine_op moe_combine;
+    embed_op embed;
+    /* Of the row under way. */
+    matrix weights[OPS_COPIES]; /* repetition r uses number r % copies */
+    size_t copies;
+    buffer *out;
+    const buffer *in;
+    size_t rows;                /* of in */
+    /* Of the rows of experts: choices of experts, of which repetition r uses number r % OPS_CHOICES. */
+    matrix gate, up, down;
+    buffer *ids[OPS_CHOICES], *offsets[OPS_CHOICES], *slots[OPS_CHOICES];
+} ops;
+
+/* A row of this step; the caller adds what it has to. */
+bench_case ops_case(ops *o, const char *name, const char *counted, uint64_t bytes, uint64_t operations,
+                    bench_work *run);
+
+/* Rows of products with weights. */
+HADAL_CHECKED hadal_status ops_matrices(ops *o);
+HADAL_CHECKED hadal_status ops_experts(ops *o);
+
+#endif

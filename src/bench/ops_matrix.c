@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Products with weights: the larger part of a step in bytes. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "bench/ops.h"
+
+static matrix_source random_source(const ops *o, bool quantised, size_t rows, size_t columns, uint32_t seed)
+{
+    const model_config *c = &o->s.config;
+    bool fp8 = quantised && c->quantized;
+    return (matrix_source){
+        .type = fp8 ? DTYPE_F8_E4M3 : DTYPE_BF16,
+        .rows = rows,
+        .columns = columns,
+        .block_rows = c->block_rows,
+        .block_columns = c->block_columns,
+        .random = seed,
+    };
+}
+
+static const char *type_name(const matrix *weight)
+{
+    static const char *const names[DTYPE_COUNT] = {
+        [DTYPE_F32] = "f32", [DTYPE_BF16] = "bf16", [DTYPE_F16] = "f16", [DTYPE_F8_E4M3] = "fp8"};
+    return names[weight->type];
+}
+
+static void free_weights(ops *o)
+{
+    for (size_t i = 0; i < OPS_COPIES; i++)
+        matrix_free(&o->weights[i]);
+}
+
+static hadal_status make_stack(ops *o, matrix *made, size_t experts, size_t rows, size_t columns, uint32_t seed)
+{
+    matrix_source *sources;
+    TRY(memory_allocate(&sources, experts, sizeof *sources));
+    for (size_t e = 0; e < experts; e++)
+        sources[e] = random_source(o, true, rows, columns, seed);
+    hadal_status status = matrix_create_stack(made, o->b->device, MEMORY_OTHER, sources, experts);
+    free(sources);
+    return status;
+}
+
+/* Copies of one matrix, or of one a head as a stack (heads > 0), that make the working set. */
+static hadal_status make_weights(ops *o, bool quantised, size_t heads, size_t rows, size_t columns)
+{
+    const matrix_source source = random_source(o, quantised, rows, columns, 1);
+    size_t copies = bench_copies(o->b, max_size(heads, 1) * matrix_source_bytes(&source, 1));
+    for (o->copies = 0; o->copies < min_size(copies, OPS_COPIES); o->copies++) {
+        const matrix_source copy = random_source(o, quantised, rows, columns, (uint32_t)o->copies + 1);
+        matrix *made = &o->weights[o->copies];
+        TRY(heads ? make_stack(o, made, heads, rows, columns, copy.random)
+                  : matrix_create(made, o->b->device, MEMORY_OTHER, &copy));
+    }
+    return HADAL_OK;
+}
+
+/* A row about o->weights, of which `rows` rows of each of `heads` matrices are read. */
+static hadal_status measure_weights(ops *o, const char *name, size_t heads, size_t rows, bench_work *run)
+{
+    char counted[BENCH_TEXT];
+    const matrix *weight = &o->weights[0];
+    size_t columns = weight->columns;
+    snprintf(counted, sizeof counted, "%s %zu x [%zu, %zu]: weights, inputs and results once", type_name(weight), heads,
+             rows, columns);
+    uint64_t bytes = heads * (matrix_bytes(weight, rows) + o->rows * (rows + columns) * sizeof(float));
+    bench_case row = ops_case(o, name, counted, bytes, (uint64_t)2 * o->rows * heads * rows * columns, run);
+    row.row.tokens = o->rows;
+    row.row.working_set = o->copies * heads * matrix_bytes(weight, rows);
+    return bench_best(o->b, &row);
+}
+
+/* ---- Projections ----------------------------------------------------------------------------------- */
+
+static hadal_status run_linear(void *state, size_t repetition)
+{
+    ops *o = state;
+    return linear_run(&o->linear, o->out, o->in, &o->weights[repetition % o->copies], o->rows, false);
+}
+
+static hadal_status projection(ops *o, const char *name, bool quantised, size_t rows, size_t columns, buffer *out,
+                               const buffer *in, size_t tokens)
+{
+    hadal_status status;
+    o->out = out;
+    o->in = in;
+    o->rows = tokens;
+    TRY_OR(done, make_weights(o, quantised, 0, rows, columns));
+    TRY_OR(done, measure_weights(o, name, 1, rows, run_linear));
+done:
+    free_weights(o);
+    return status;
+}
+
+/* Rows of heads as src/model/forward.c has them. */
+static hadal_status run_k_up(void *state, size_t repetition)
+{
+    ops *o = state;
+    const model_config *c = &o->s.config;
+    size_t heads = c->num_attention_heads, q_width = c->qk_nope_head_dim + c->qk_rope_head_dim;
+    size_t query_width = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
+    const head_layout q_rows = {round_up(heads * q_width, ROW_UNIT), q_width};
+    const head_layout query_rows = {heads * query_width, query_width};
+    return linear_heads(&o->linear, o->a->query, query_rows, o->a->q, q_rows, &o->weights[repetition % o->copies],
+                        o->tokens, 1.0);
+}
+
+static hadal_status run_v_up(void *state, size_t repetition)
+{
+    ops *o = state;
+    const model_config *c = &o->s.config;
+    size_t heads = c->num_attention_heads, latent = round_up(c->kv_lora_rank, ROW_UNIT);
+    const head_layout attended_rows = {heads * latent, latent};
+    const head_layout value_rows = {round_up(heads * c->v_head_dim, ROW_UNIT), c->v_head_dim};
+    return linear_heads(&o->linear, o->a->values, value_rows, o->a->attended, attended_rows,
+                        &o->weights[repetition % o->copies], o->tokens, 1.0);
+}
+
+static hadal_status measure_heads(ops *o, const char *name, size_t rows, size_t columns, bench_work *run)
+{
+    size_t heads = o->s.config.num_attention_heads;
+    hadal_status status;
+    o->rows = o->tokens;
+    TRY_OR(done, make_weights(o, true, heads, rows, columns));
+    TRY_OR(done, measure_weights(o, name, heads, rows, run));
+done:
+    free_weights(o);
+    return status;
+}
+
+hadal_status ops_matrices(ops *o)
+{
+    const model_config *c = &o->s.config;
+    const activations *a = o->a;
+    size_t t = o->tokens, d = c->hidden_size, heads = c->num_attention_heads;
+    size_t shared = (size_t)c->n_shared_experts * c->moe_intermediate_size;
+    size_t head = c->qk_nope_head_dim + c->qk_rope_head_dim, index = (size_t)c->index_n_heads * c->index_head_dim;
+    TRY(projection(o, "linear q_a_proj", true, c->q_lora_rank, d, a->q_latent, a->h, t));
+    TRY(projection(o, "linear q_b_proj", true, heads * head, c->q_lora_rank, a->q, a->q_latent, t));
+    TRY(projection(o, "linear kv_a_proj", true, c->kv_lora_rank + c->qk_rope_head_dim, d, a->kv, a->h, t));
+    TRY(measure_heads(o, "linear_heads k_up", c->kv_lora_rank, c->qk_nope_head_dim, run_k_up));
+    TRY(measure_heads(o, "linear_heads v_up", c->v_head_dim, c->kv_lora_rank, run_v_up));
+    TRY(projection(o, "linear o_proj", true, d, heads * c->v_head_dim, a->x, a->values, t));
+    TRY(projection(o, "linear indexer wq_b", true, index, c->q_lora_rank, a->index_query, a->q_latent, t));
+    TRY(projection(o, "linear indexer wk", true, c->index_head_dim, d, a->index_key, a->h, t));
+    TRY(projection(o, "linear indexer weights", false, c->index_n_heads, d, a->index_weights, a->h, t));
+    TRY(projection(o, "linear router", false, c->n_routed_experts, d, a->router_logits, a->h, t));
+    TRY(projection(o, "linear dense gate_proj", true, c->intermediate_size, d, a->gate, a->h, t));
+    TRY(projection(o, "linear dense down_proj", true, d, c->intermediate_size, a->shared_out, a->gate, t));
+    TRY(projection(o, "linear shared gate_proj", true, shared, d, a->gate, a->h, t));
+    TRY(projection(o, "linear shared down_proj", true, d, shared, a->shared_out, a->gate, t));
+    return projection(o, "linear lm_head", false, c->vocab_size, d, a->logits, a->h,
+                      min_size(t, o->s.settings.logit_rows));
+}
+
+/* ---- Experts --------------------------------------------------------------------------------------- */
+
+/* ids[t, k] = different experts of a token, all equally likely. */
+static hadal_status choose_experts(ops *o, buffer *ids, uint64_t seed)
+{
+    const model_config *c = &o->s.config;
+    size_t choices = c->num_experts_per_tok, count = o->tokens * choices;
+    int32_t *chosen;
+    TRY(memory_allocate(&chosen, count, sizeof *chosen));
+    for (size_t i = 0; i < count; i++) {
+        size_t first = i / choices * choices, j;
+        do {
+            chosen[i] = (int32_t)(random_bits(&seed) % c->n_routed_experts);
+            for (j = first; j < i && chosen[j] != chosen[i]; j++)
+                ;
+        } while (j < i);
+    }
+    hadal_status status = buffer_write(ids, 0, chosen, count * sizeof *chosen);
+    free(chosen);
+    return status;
+}
+
+static hadal_status make_choices(ops *o)
+{
+    const model_config *c = &o->s.config;
+    hadal_device *device = o->b->device;
+    size_t count = o->tokens * c->num_experts_per_tok;
+    for (size_t i = 0; i < OPS_CHOICES; i++) {
+        TRY(buffer_create(&o->ids[i], device, MEMORY_OTHER, count * sizeof(int32_t)));
+        TRY(buffer_create(&o->slots[i], device, MEMORY_OTHER, count * sizeof(int32_t)));
+        TRY(buffer_create(&o->offsets[i], device, MEMORY_OTHER, (c->n_routed_experts + 1) * sizeof(int32_t)));
+        TRY(choose_experts(o, o->ids[i], i + 1));
+        TRY(dispatch_slots(&o->dispatch, o->offsets[i], o->slots[i], o->ids[i], count, c->n_routed_experts));
+    }
+    return HADAL_OK;
+}
+
+static linear_slots slots_of(const ops *o, size_t repetition)
+{
+    size_t i = repetition % OPS_CHOICES;
+    return (linear_slots){o->ids[i], o->offsets[i], o->slots[i], o->tokens, o->s.config.num_experts_per_tok};
+}
+
+static hadal_status run_gate(void *state, size_t repetition)
+{
+    ops *o = state;
+    const linear_slots slots = slots_of(o, repetition);
+    return linear_experts(&o->linear, o->a->gate, o->a->h, &o->gate, &slots, slots.choices);
+}
+
+static hadal_status run_down(void *state, size_t repetition)
+{
+    ops *o = state;
+    const linear_slots slots = slots_of(o, repetition);
+    return linear_experts(&o->linear, o->a->expert_out, o->a->gate, &o->down, &slots, 1);
+}
+
+/* As experts() of src/model/forward.c runs them. */
+static hadal_status run_experts(void *state, size_t repetition)
+{
+    ops *o = state;
+    const linear_slots slots = slots_of(o, repetition);
+    TRY(run_gate(o, repetition));
+    TRY(linear_experts(&o->linear, o->a->up, o->a->h, &o->up, &slots, slots.choices));
+    TRY(swiglu(&o->swiglu, o->a->gate, o->a->gate, o->a->up, slots.tokens * slots.choices, o->gate.rows));
+    return run_down(o, repetition);
+}
+
+static hadal_status measure_stack(ops *o, const char *name, const matrix *weight, size_t inputs, bench_work *run)
+{
+    char counted[BENCH_TEXT];
+    double experts = bench_experts_met(&o->s.config, o->tokens);
+    size_t slots = o->tokens * o->s.config.num_experts_per_tok;
+    snprintf(counted, sizeof counted, "%s [%zu, %zu]: weights of the %.4g experts that are met, inputs, results once",
+             type_name(weight), weight->rows, weight->columns, experts);
+    uint64_t bytes = (uint64_t)(experts * (double)matrix_bytes(weight, weight->rows)) +
+                     (inputs * weight->columns + slots * weight->rows) * sizeof(float);
+    bench_case row = ops_case(o, name, counted, bytes, (uint64_t)2 * slots * weight->rows * weight->columns, run);
+    row.row.working_set = weight->experts * matrix_bytes(weight, weight->rows);
+    return bench_best(o->b, &row);
+}
+
+static hadal_status measure_experts(ops *o)
+{
+    char counted[BENCH_TEXT];
+    size_t slots = o->tokens * o->s.config.num_experts_per_tok;
+    uint64_t expert = 3 * matrix_bytes(&o->gate, o->gate.rows);
+    double met = bench_experts_met(&o->s.config, o->tokens);
+    TRY(measure_stack(o, "linear_experts gate_proj", &o->gate, o->tokens, run_gate));
+    TRY(measure_stack(o, "linear_experts down_proj", &o->down, slots, run_down));
+    snprintf(counted, sizeof counted, "gate, up, swiglu, down: weights of the %.4g experts that are met", met);
+    bench_case row = ops_case(o, "experts", counted, (uint64_t)(met * (double)expert),
+                              (uint64_t)6 * slots * o->gate.rows * o->gate.columns, run_experts);
+    row.row.working_set = expert * o->gate.experts;
+    return bench_by_clock(o->b, &row);
+}
+
+hadal_status ops_experts(ops *o)
+{
+    const model_config *c = &o->s.config;
+    hadal_status status;
+    TRY_OR(done, make_choices(o));
+    TRY_OR(done, make_stack(o, &o->gate, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 1));
+    TRY_OR(done, make_stack(o, &o->up, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 2));
+    TRY_OR(done, make_stack(o, &o->down, c->n_routed_experts, c->hidden_size, c->moe_intermediate_size, 3));
+    TRY_OR(done, measure_experts(o));
+done:
+    matrix_free(&o->gate);
+    matrix_free(&o->up);
+    matrix_free(&o->down);
+    for (size_t i = 0; i < OPS_CHOICES; i++) {
+        buffer_free(o->ids[i]);
+        buffer_free(o->offsets[i]);
+        buffer_free(o->slots[i]);
+        o->ids[i] = o->offsets[i] = o->slots[i] = NULL;
+    }
+    return status;
+}
