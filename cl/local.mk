@@ -24,11 +24,15 @@ dist_kernels_DATA = \
 	cl/linear.cl \
 	cl/linear_block.cl \
 	cl/matmul.cl \
+	cl/matvec.cl \
+	cl/matvec.clh \
 	cl/moe_combine.cl \
 	cl/norm.cl \
 	cl/rope.cl \
 	cl/rope.clh \
 	cl/route.cl \
+	cl/route.clh \
+	cl/router.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
 	cl/tile_attend.clh \

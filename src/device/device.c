@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -40,6 +41,8 @@ static hadal_status write_common_options(hadal_device *device)
                      device->shape.lanes, device->shape.group, lane));
     if (device->shape.cpu)
         TRY(bytes_format(&options, " -D CPU"));
+    if (strcmp(lane, "LANE_PTX") == 0)
+        TRY(bytes_format(&options, " -D PTX=%u", discover_compute_capability(device->id)));
     device->common_options = options.data;
     return HADAL_OK;
 }

@@ -120,8 +120,9 @@ typedef struct launch_shape {
 
 /* One argument of a kernel, made by the functions below. */
 typedef struct kernel_argument {
-    enum { ARGUMENT_BUFFER, ARGUMENT_VALUE, ARGUMENT_LOCAL } kind;
+    enum { ARGUMENT_BUFFER, ARGUMENT_VALUE, ARGUMENT_LOCAL, ARGUMENT_STRUCT } kind;
     const buffer *memory;
+    const void *bytes;
     union {
         int32_t i32;
         uint32_t u32;
@@ -159,6 +160,12 @@ static inline kernel_argument arg_float(double value)
 static inline kernel_argument arg_local(size_t bytes) /* __local memory of that size */
 {
     return (kernel_argument){.kind = ARGUMENT_LOCAL, .size = bytes};
+}
+
+/* A struct of int, by value: the kernel declares the same members. It is read at the launch. */
+static inline kernel_argument arg_struct(const void *bytes, size_t size)
+{
+    return (kernel_argument){.kind = ARGUMENT_STRUCT, .bytes = bytes, .size = size};
 }
 
 /* Enqueues one launch; arguments in the order of the kernel's parameters. Launches with no group do nothing. */

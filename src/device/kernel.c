@@ -67,6 +67,8 @@ static hadal_status set_argument(const kernel *launched, cl_uint index, const ke
         value = argument->memory ? &argument->memory->handle : &none;
     else if (argument->kind == ARGUMENT_LOCAL)
         value = NULL;
+    else if (argument->kind == ARGUMENT_STRUCT)
+        value = argument->bytes;
     cl_int error = clSetKernelArg(launched->handle, index, argument->size, value);
     if (error == CL_SUCCESS)
         return HADAL_OK;

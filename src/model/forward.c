@@ -20,6 +20,7 @@
 #include "ops/linear.h"
 #include "ops/moe_combine.h"
 #include "ops/norm.h"
+#include "ops/project.h"
 #include "ops/rope.h"
 #include "ops/route.h"
 #include "ops/swiglu.h"
@@ -60,8 +61,24 @@ struct forward {
 
 /* ---- Attention ------------------------------------------------------------------------------------ */
 
-/* query[t, h] = [q_nope W_UK ; RoPE(q_pe)] * scale: the query against the latent cache, from the normalised q latent,
- * which the indexer uses too. */
+/* [kv; index_key; q_latent; index_weights] = W RMSNorm(x), [q; index_query] = W RMSNorm(q_latent); what the indexer
+ * selects by is needed only where it selects. */
+static hadal_status project_inputs(forward *f, const layer_weights *w, const step *s)
+{
+    const model_config *c = &f->model->config;
+    const activations *a = &f->a;
+    const project_input x = {a->x, w->input_layernorm, c->rms_norm_eps, a->h};
+    const project_input q_latent = {a->q_latent, w->q_a_layernorm, CONFIG_LATENT_NORM_EPS, a->q_latent};
+    const matvec_output of_x[] = {{a->kv, &w->kv_a_proj},
+                                  {a->index_key, &w->indexer_wk},
+                                  {a->q_latent, &w->q_a_proj},
+                                  {a->index_weights, &w->indexer_weights_proj}};
+    const matvec_output of_q_latent[] = {{a->q, &w->q_b_proj}, {a->index_query, &w->indexer_wq_b}};
+    TRY(project(&f->ops.linear, &f->ops.norm, of_x, s->sparse ? 4 : 3, &x, s->tokens));
+    return project(&f->ops.linear, &f->ops.norm, of_q_latent, s->sparse ? 2 : 1, &q_latent, s->tokens);
+}
+
+/* query[t, h] = [q_nope W_UK ; RoPE(q_pe)] * scale: the query against the latent cache. */
 static hadal_status make_queries(forward *f, const layer_weights *w, const step *s)
 {
     const model_config *c = &f->model->config;
@@ -70,28 +87,16 @@ static hadal_status make_queries(forward *f, const layer_weights *w, const step 
     size_t query_width = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
     const head_layout q_rows = {round_up(heads * q_width, ROW_UNIT), q_width};
     const head_layout query_rows = {heads * query_width, query_width};
-    TRY(linear_run_again(&f->ops.linear, a->q_latent, a->h, &w->q_a_proj, s->tokens, false));
-    TRY(norm_rms(&f->ops.norm, a->q_latent, a->q_latent, w->q_a_layernorm, s->tokens, c->q_lora_rank,
-                 CONFIG_LATENT_NORM_EPS));
-    TRY(linear_run(&f->ops.linear, a->q, a->q_latent, &w->q_b_proj, s->tokens, false));
     TRY(linear_heads(&f->ops.linear, a->query, query_rows, a->q, q_rows, &w->k_up_proj, s->tokens, f->softmax_scale));
     return rope_queries(&f->ops.rope, a->query, a->q, f->model->rope_table, a->positions, s->tokens, f->softmax_scale);
 }
 
-/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens. */
-static hadal_status remember_latents(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens, and the indexer's keys. */
+static hadal_status remember_keys(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
-    TRY(linear_run(&f->ops.linear, a->kv, a->h, &w->kv_a_proj, s->tokens, false));
-    return latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, f->model->rope_table, a->positions,
-                        s->tokens, CONFIG_LATENT_NORM_EPS);
-}
-
-/* Caches the indexer's keys of the step's tokens. */
-static hadal_status remember_index_keys(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
-{
-    const activations *a = &f->a;
-    TRY(linear_run_again(&f->ops.linear, a->index_key, a->h, &w->indexer_wk, s->tokens, false));
+    TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, f->model->rope_table, a->positions,
+                     s->tokens, CONFIG_LATENT_NORM_EPS));
     return index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
                      w->indexer_k_norm_bias, f->model->rope_table, a->positions, s->tokens);
 }
@@ -99,12 +104,10 @@ static hadal_status remember_index_keys(forward *f, const layer_weights *w, cons
 /* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores
  * are made and consumed for score_rows queries at a time, so that memory is bounded whatever the prompt's length. Rows
  * are as long as there are keys, not as the context. */
-static hadal_status select_positions(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+static hadal_status select_positions(forward *f, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
     const settings *set = &f->settings;
-    TRY(linear_run_again(&f->ops.linear, a->index_query, a->q_latent, &w->indexer_wq_b, s->tokens, false));
-    TRY(linear_run(&f->ops.linear, a->index_weights, a->h, &w->indexer_weights_proj, s->tokens, false));
     TRY(index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights,
                     f->model->rope_table, a->positions, s->tokens));
     for (size_t first = 0; first < s->tokens; first += set->score_rows) {
@@ -126,12 +129,11 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
     size_t heads = c->num_attention_heads, latent = round_up(c->kv_lora_rank, ROW_UNIT);
     const head_layout attended_rows = {heads * latent, latent};
     const head_layout value_rows = {round_up(heads * c->v_head_dim, ROW_UNIT), c->v_head_dim};
-    TRY(norm_rms(&f->ops.norm, a->h, a->x, w->input_layernorm, s->tokens, c->hidden_size, c->rms_norm_eps));
-    TRY(remember_latents(f, w, cache, s));
-    TRY(remember_index_keys(f, w, cache, s));
+    TRY(project_inputs(f, w, s));
+    TRY(remember_keys(f, w, cache, s));
     TRY(make_queries(f, w, s));
     if (s->sparse)
-        TRY(select_positions(f, w, cache, s));
+        TRY(select_positions(f, cache, s));
     const size_t keys = s->position + s->tokens;
     const attend_lists lists = {
         .positions = a->positions,
@@ -187,9 +189,36 @@ static hadal_status experts(forward *f, const layer_weights *w, const step *s)
                        c->hidden_size, choices);
 }
 
+/* What experts() and mlp() compute, for one token: whatever it needs of the weights is read once, in two launches behind
+ * the router's. */
+static matvec_experts experts_of_one(const forward *f, const layer_weights *w)
+{
+    const activations *a = &f->a;
+    const mlp_weights *routed = &w->experts, *shared = w->has_experts ? &w->shared_experts : &w->mlp;
+    return (matvec_experts){&routed->gate_proj, &routed->up_proj, &routed->down_proj, &shared->gate_proj,
+                            &shared->up_proj,   &shared->down_proj, a->expert_ids, a->expert_weights,
+                            1, w->has_experts ? f->model->config.num_experts_per_tok : 0};
+}
+
+static hadal_status feed_forward_of_one(forward *f, const layer_weights *w, const matvec_experts *experts)
+{
+    const activations *a = &f->a;
+    const matvec_input in = {.in = a->x, .norm_weight = w->post_attention_layernorm,
+                             .epsilon = f->model->config.rms_norm_eps};
+    if (w->has_experts)
+        TRY(route_one(&f->ops.route, a->expert_ids, a->expert_weights, a->router_logits, a->route_counter,
+                      w->router_bias, &in, &w->router));
+    TRY(matvec_gated(&f->ops.linear.matvec, a->gate, &in, experts));
+    return matvec_down(&f->ops.linear.matvec, a->x, a->gate, experts);
+}
+
 static hadal_status feed_forward(forward *f, const layer_weights *w, const step *s)
 {
     const model_config *c = &f->model->config;
+    const matvec_experts one = experts_of_one(f, w);
+    if (s->tokens == 1 && matvec_takes_experts(&f->ops.linear.matvec, &one) &&
+        (!w->has_experts || route_takes_one(&f->ops.linear.matvec, &w->router)))
+        return feed_forward_of_one(f, w, &one);
     TRY(norm_rms(&f->ops.norm, f->a.h, f->a.x, w->post_attention_layernorm, s->tokens, c->hidden_size,
                  c->rms_norm_eps));
     return w->has_experts ? experts(f, w, s) : mlp(f, f->a.x, &w->mlp, s, true);

@@ -138,10 +138,11 @@ static void add_experts(need_list *list, const settings *s, const model_config *
     size_t t = s->chunk, slots = t * c->num_experts_per_tok;
     size_t dense = t * pad(c->intermediate_size);
     size_t shared = t * pad((size_t)c->n_shared_experts * c->moe_intermediate_size);
-    size_t widest = max_size(max_size(dense, shared), slots * pad(c->moe_intermediate_size));
+    size_t widest = max_size(dense, shared + slots * pad(c->moe_intermediate_size));
     ADD_ROWS(list, MEMORY_ACTIVATIONS, gate, 1, widest);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, up, 1, widest);
     ADD_ROWS(list, MEMORY_ACTIVATIONS, router_logits, t, c->n_routed_experts);
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, route_counter), 1, sizeof(int32_t));
     add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_ids), slots, sizeof(int32_t));
     add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_weights), slots, sizeof(float));
     add(list, MEMORY_ACTIVATIONS, offsetof(activations, expert_offsets), c->n_routed_experts + 1, sizeof(int32_t));

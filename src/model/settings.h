@@ -48,11 +48,13 @@ typedef struct activations {
     buffer *selection_scratch;  /* see top_k_scratch_bytes */
     buffer *partials;           /* see attend_scratch_bytes */
     buffer *router_logits;      /* [T, pad(n_routed_experts)] */
+    buffer *route_counter;      /* int32 */
     buffer *expert_ids;         /* int32 [T, K] */
     buffer *expert_weights;     /* [T, K] */
     buffer *expert_offsets;     /* int32 [n_routed_experts + 1] */
     buffer *expert_slots;       /* int32 [T K] */
-    buffer *gate, *up;          /* [T, pad(intermediate)] of a dense or shared MLP, or [T K, pad(moe_intermediate)] */
+    buffer *gate, *up;          /* [T, pad(intermediate)] of a dense or shared MLP, or [T K, pad(moe_intermediate)], or
+                                   in gate both, see matvec_gated */
     buffer *expert_out;         /* [T K, pad(d)] */
     buffer *shared_out;         /* [T, pad(d)] */
     buffer *packed;             /* 16-bit inputs of a product on the matrix unit, see ops/matmul.h */
@@ -74,7 +76,7 @@ typedef struct buffer_need {
     uint64_t bytes;
 } buffer_need;
 
-enum { ACTIVATION_NEEDS = 34, CACHE_NEEDS = 3 };
+enum { ACTIVATION_NEEDS = 35, CACHE_NEEDS = 3 };
 
 /* Fills needs and returns how many there are. */
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config);

@@ -18,6 +18,7 @@ hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear cho
 {
     *op = (linear_op){.device = device, .choice = choice};
     matmul_create(&op->matmul, device);
+    matvec_create(&op->matvec, device);
     return HADAL_OK;
 }
 
@@ -82,6 +83,10 @@ static launch_shape cover(const linear_op *op, linear_form form, size_t rows, si
 static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
                             size_t tokens, bool accumulate)
 {
+    if (tokens == 1 && matvec_takes(&op->matvec, weight)) {
+        const matvec_input input = {.in = in, .row = in_row};
+        return matvec_run(&op->matvec, &input, &(matvec_output){out, weight}, 1, accumulate);
+    }
     linear_form form = choose_form(op, tokens, weight->rows, 1);
     kernel **plain = &op->plain[weight->type][form];
     TRY(get_kernel(plain, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear", weight->type, form));
@@ -221,6 +226,8 @@ hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_
 hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in, head_layout in_rows,
                           const matrix *weight, size_t tokens, double factor)
 {
+    if (tokens == 1 && matvec_takes_heads(&op->matvec, weight, in_rows.head_stride))
+        return matvec_heads(&op->matvec, out, out_rows.head_stride, in, in_rows.head_stride, weight, factor);
     if (op->choice != HADAL_LINEAR_CLBLAST && matmul_takes(&op->matmul, weight, tokens)) {
         op->packed_input = NULL;
         TRY(matmul_pack_heads(&op->matmul, in, in_rows, weight, tokens));

@@ -9,6 +9,7 @@
 
 #include "ops/matmul.h"
 #include "ops/matrix.h"
+#include "ops/matvec.h"
 
 /* Seconds of own work that must lie ahead before CLBlast is tried: it compiles at its first call, 7 s on PoCL and 1.4 s
  * on an H200, and then has to earn that back. */
@@ -23,6 +24,7 @@ typedef struct linear_op {
     matmul_op matmul;    /* on matrix units, where there are any */
     const buffer *packed_input; /* what matmul has packed, for weights of packed_type */
     dtype packed_type;
+    matvec_op matvec;    /* for one token */
     buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
     kernel *plain[DTYPE_COUNT][LINEAR_FORMS];
     kernel *heads[DTYPE_COUNT][LINEAR_FORMS];

@@ -13,8 +13,10 @@ libinternal_la_SOURCES += \
 	src/ops/linear.c src/ops/linear.h \
 	src/ops/matmul.c src/ops/matmul.h \
 	src/ops/matrix.c src/ops/matrix.h \
+	src/ops/matvec.c src/ops/matvec.h \
 	src/ops/moe_combine.c src/ops/moe_combine.h \
 	src/ops/norm.c src/ops/norm.h \
+	src/ops/project.c src/ops/project.h \
 	src/ops/reference.c src/ops/reference.h \
 	src/ops/reference_indexer.c src/ops/reference_indexer.h \
 	src/ops/rope.c src/ops/rope.h \

@@ -7,7 +7,7 @@
 #ifndef HADAL_OPS_ROUTE_H
 #define HADAL_OPS_ROUTE_H
 
-#include "device/device.h"
+#include "ops/matvec.h"
 
 /* What does not change in a model's life. */
 typedef struct route_dims {
@@ -24,7 +24,9 @@ enum { ROUTE_MOST_EXPERTS = 1024 };
 
 typedef struct route_op {
     route_dims dims;
+    hadal_device *device;
     kernel *choose;
+    kernel *router[DTYPE_COUNT];
     uint32_t group;
 } route_op;
 
@@ -39,5 +41,13 @@ HADAL_CHECKED hadal_status route_create(route_op *op, hadal_device *device, cons
  * ids are in range whatever the logits are, NaN included. */
 HADAL_CHECKED hadal_status route_choose(const route_op *op, buffer *ids, buffer *weights, const buffer *logits,
                                         const buffer *bias, size_t tokens);
+
+/* Whether route_one takes a router's weights. */
+bool route_takes_one(const matvec_op *matvec, const matrix *weight);
+
+/* route_choose of one token from its residual in one launch: logits = router weight . RMSNorm(in). counter: int32, 0
+ * before and after. */
+HADAL_CHECKED hadal_status route_one(route_op *op, buffer *ids, buffer *weights, buffer *logits, buffer *counter,
+                                     const buffer *bias, const matvec_input *in, const matrix *weight);
 
 #endif

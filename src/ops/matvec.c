@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+#include "ops/matvec.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* How the kernels are built: lines of a tile, and 16-byte chunks of a row that a lane reads at once on GPUs. */
+enum { GPU_ROWS = 4, GPU_CHUNKS = 1, CPU_ROWS = 8 };
+
+/* Work-items that fill a compute unit of a GPU with loads; groups that keep a core of a CPU busy, and rows that are
+ * worth one. */
+enum { UNIT_ITEMS = 896, CPU_GROUPS = 4, CPU_BLOCK = 32 };
+
+/* Local memory of a work-group on GPUs: every device has 32 KiB, of which lanes may need some to exchange values. */
+enum { GPU_LOCAL_BYTES = 24 << 10 };
+
+/* As matvec_segment of the kernels. */
+typedef struct segment_argument {
+    matvec_argument matrix;
+    int32_t first_group, block, parts, out_row;
+} segment_argument;
+
+/* One segment of a launch: a slab, or all matrices of a stack. */
+typedef struct segment {
+    buffer *out;
+    const matrix *weight;
+    const matrix_slab *slab;
+    size_t rows, out_row;
+    size_t pieces, block, parts;
+} segment;
+
+/* What launches of a kernel share: lane groups of a work-group, at most and as chosen, and work-groups that run at a
+ * time. */
+typedef struct geometry {
+    const device_shape *device;
+    size_t tile; /* rows of each matrix in a tile */
+    size_t most, lane_groups, at_once;
+    size_t local_bytes;
+} geometry;
+
+void matvec_create(matvec_op *op, hadal_device *device)
+{
+    *op = (matvec_op){.device = device};
+}
+
+static size_t tile_rows(const device_shape *shape)
+{
+    return shape->cpu ? CPU_ROWS : GPU_ROWS;
+}
+
+/* Work-items of the largest work-groups: more than of those that wait for each other often. */
+static size_t most_items(const hadal_device *device)
+{
+    const device_shape *shape = device_shape_of(device);
+    return shape->cpu ? 1 : min_size(4 * (size_t)shape->group, hadal_device_describe(device)->max_group_size);
+}
+
+static size_t local_bytes(const hadal_device *device)
+{
+    size_t bytes = (size_t)hadal_device_describe(device)->local_memory_bytes;
+    return device_shape_of(device)->cpu ? bytes : min_size(bytes, GPU_LOCAL_BYTES);
+}
+
+bool matvec_takes(const matvec_op *op, const matrix *weight)
+{
+    const device_shape *shape = device_shape_of(op->device);
+    size_t tile = tile_rows(shape);
+    if (shape->cpu && (weight->stride + 4 * tile) * sizeof(float) > local_bytes(op->device))
+        return false; /* the input's copy has no room */
+    if (!shape->cpu && shape->lanes < GPU_ROWS)
+        return false; /* no lane for each of the sums */
+    if (weight->stacked && weight->slab_count != 1)
+        return false;
+    return weight->type != DTYPE_F8_E4M3 || weight->block_rows % tile == 0;
+}
+
+bool matvec_takes_heads(const matvec_op *op, const matrix *weight, size_t in_step)
+{
+    return in_step % 4 == 0 && matvec_takes(op, weight);
+}
+
+hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types, unsigned matrices)
+{
+    /* So few registers that UNIT_ITEMS work-items fit into the 65,536 of a compute unit of NVIDIA's. */
+    bool ptx = strcmp(hadal_device_describe(device)->lane_path, "ptx") == 0;
+    return bytes_format(options, " -D ROWS=%zu -D CHUNKS=%d -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u%s",
+                        tile_rows(device_shape_of(device)), GPU_CHUNKS, most_items(device), matrices, types,
+                        ptx ? " -cl-nv-maxrregcount=72" : "");
+}
+
+static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, unsigned types, unsigned matrices)
+{
+    byte_array options = {0};
+    hadal_status status;
+    if (*found)
+        return HADAL_OK;
+    TRY_OR(done, matvec_options(&options, op->device, types, matrices));
+    TRY_OR(done, kernel_get(found, op->device, "matvec", name, options.data));
+done:
+    bytes_free(&options);
+    return status;
+}
+
+matvec_argument matvec_argument_of(const matrix *weight)
+{
+    return (matvec_argument){(int32_t)weight->type,          (int32_t)weight->rows,
+                             (int32_t)weight->stride,        (int32_t)weight->block_rows,
+                             (int32_t)weight->block_columns, (int32_t)weight->scale_columns,
+                             (int32_t)weight->scale_rows};
+}
+
+const buffer *matvec_scales(const matrix_slab *slab)
+{
+    return slab->scales ? slab->scales : slab->values;
+}
+
+/* Pieces into which lane groups cut a row. */
+static size_t pieces_of(const device_shape *shape, const matrix *weight)
+{
+    size_t chunk = 16 / dtype_bytes(weight->type);
+    return shape->cpu ? 1 : divide_up(weight->stride, shape->lanes * chunk * GPU_CHUNKS);
+}
+
+/* Lane groups for rows of so many pieces: all of them as often as they fit, or else in as few turns as can be. */
+static geometry choose_geometry(const hadal_device *device, const kernel *used, size_t pieces, size_t matrices)
+{
+    const device_shape *shape = device_shape_of(device);
+    size_t units = hadal_device_describe(device)->compute_units;
+    geometry g = {.device = shape, .tile = tile_rows(shape) / matrices, .most = 1, .lane_groups = 1,
+                  .local_bytes = local_bytes(device)};
+    if (shape->cpu) {
+        g.at_once = units * CPU_GROUPS;
+        return g;
+    }
+    size_t items = min_size(min_size(kernel_max_group(used), most_items(device)), UNIT_ITEMS);
+    g.most = max_size(items / shape->lanes, 1);
+    g.lane_groups = divide_up(pieces, divide_up(pieces, g.most));
+    g.lane_groups *= g.most / g.lane_groups;
+    g.at_once = units * max_size(UNIT_ITEMS / (g.lane_groups * shape->lanes), 1);
+    return g;
+}
+
+static size_t parts_of(const geometry *g, size_t pieces, size_t block)
+{
+    return max_size(min_size(g->lane_groups / pieces, divide_up(block, g->tile)), 1);
+}
+
+/* Floats of local memory: for each line of a block its pieces, one more line of pieces, on CPUs a copy of the input. */
+static size_t scratch_bytes(const geometry *g, size_t block, size_t parts, size_t pieces, size_t matrices,
+                            size_t stride)
+{
+    size_t lines = parts * round_up(divide_up(block, parts), g->tile) * matrices;
+    return ((lines + 1) * pieces + (g->device->cpu ? stride : 0)) * sizeof(float);
+}
+
+/* Rows of a block when `copies` matrices of so many rows share the groups that run at once: the block that wastes
+ * least, in few rounds, for each of them begins with waiting. */
+static size_t choose_block(const geometry *g, size_t rows, size_t copies, size_t pieces, size_t matrices, size_t stride)
+{
+    enum { MOST_ROUNDS = 4 };
+    size_t best = g->tile;
+    double best_use = 0;
+    for (size_t round = 1; round <= MOST_ROUNDS; round++) {
+        size_t groups = g->at_once * round;
+        size_t block = round_up(divide_up(rows * copies, groups), g->tile);
+        while (divide_up(rows, block) * copies > groups && block < rows)
+            block += g->tile;
+        if (g->device->cpu)
+            block = max_size(block, CPU_BLOCK);
+        double use = (double)(rows * copies) / (double)(groups * block) - 0.02 * (double)round;
+        if (use > best_use) {
+            best = block;
+            best_use = use;
+        }
+    }
+    while (best > g->tile &&
+           scratch_bytes(g, best, parts_of(g, pieces, best), pieces, matrices, stride) > g->local_bytes)
+        best = round_up(best / 2, g->tile);
+    return best;
+}
+
+/* The block of each segment, so that all of a launch take equally long, and the groups of them together. */
+static size_t share_groups(segment *segments, size_t count, const geometry *g, size_t copies)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += matrix_bytes(segments[i].weight, segments[i].rows);
+    size_t groups = 0;
+    for (size_t i = 0; i < count; i++) {
+        segment *s = &segments[i];
+        double share = (double)matrix_bytes(s->weight, s->rows) / (double)bytes;
+        geometry own = *g;
+        own.at_once = max_size((size_t)((double)g->at_once * share), 1);
+        s->block = choose_block(&own, s->rows, copies, s->pieces, 1, s->weight->stride);
+        s->parts = parts_of(g, s->pieces, s->block);
+        groups += divide_up(s->rows, s->block);
+    }
+    return groups;
+}
+
+typedef struct product {
+    const matvec_input *in;
+    size_t in_step, out_step, copies;
+    double factor;
+    bool accumulate;
+} product;
+
+static hadal_status launch_segments(matvec_op *op, const product *p, segment *segments, size_t count)
+{
+    const device_shape *shape = device_shape_of(op->device);
+    const matvec_input *in = p->in;
+    unsigned types = 0;
+    size_t pieces = 1, scratch = 0, first_group = 0, columns = segments[0].weight->columns;
+    for (size_t i = 0; i < count; i++) {
+        types |= 1u << segments[i].weight->type;
+        segments[i].pieces = pieces_of(shape, segments[i].weight);
+        pieces = max_size(pieces, segments[i].pieces);
+    }
+    kernel **used = &op->segments[types];
+    TRY(get_kernel(used, op, "matvec_segments", types, 1));
+    geometry g = choose_geometry(op->device, *used, pieces, 1);
+    launch_shape launch = {
+        .groups = {share_groups(segments, count, &g, p->copies), p->copies},
+        .size = {g.lane_groups * shape->lanes},
+        .bytes = p->copies * columns * sizeof(float),
+    };
+    segment_argument arguments[MATVEC_SEGMENTS];
+    const segment *last[MATVEC_SEGMENTS]; /* segments that a launch does not have repeat its first, without groups */
+    for (size_t i = 0; i < MATVEC_SEGMENTS; i++) {
+        const segment *s = &segments[i < count ? i : 0];
+        last[i] = s;
+        arguments[i] = (segment_argument){
+            matvec_argument_of(s->weight),   i < count ? (int32_t)first_group : INT32_MAX, (int32_t)s->block, (int32_t)s->parts,
+            (int32_t)s->out_row};
+        arguments[i].matrix.rows = (int32_t)s->rows;
+        if (i >= count)
+            continue;
+        first_group += divide_up(s->rows, s->block);
+        scratch = max_size(scratch, scratch_bytes(&g, s->block, s->parts, s->pieces, 1, s->weight->stride));
+        launch.bytes += p->copies * (matrix_bytes(s->weight, s->rows) + s->rows * sizeof(float));
+        launch.operations += 2 * (uint64_t)p->copies * s->rows * columns;
+    }
+#define SEGMENT(i)                                                                                       \
+    arg_buffer(last[i]->out), arg_buffer(last[i]->slab->values), arg_buffer(matvec_scales(last[i]->slab)),   \
+        arg_struct(&arguments[i], sizeof arguments[i])
+    return LAUNCH(*used, launch, arg_buffer(in->in), arg_int((int64_t)(in->row * segments[0].weight->stride)),
+                  arg_int((int64_t)p->in_step), arg_buffer(in->norm_weight), arg_int((int64_t)columns),
+                  arg_float(in->epsilon), arg_int((int64_t)p->out_step), arg_float(p->factor), arg_int(p->accumulate), arg_local(scratch),
+                  SEGMENT(0), SEGMENT(1), SEGMENT(2), SEGMENT(3));
+#undef SEGMENT
+}
+
+hadal_status matvec_run(matvec_op *op, const matvec_input *in, const matvec_output *outs, size_t count, bool accumulate)
+{
+    const product p = {.in = in, .copies = 1, .factor = 1, .accumulate = accumulate};
+    segment segments[MATVEC_SEGMENTS];
+    size_t filled = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < outs[i].weight->slab_count; k++) {
+            const matrix_slab *slab = &outs[i].weight->slabs[k];
+            segments[filled++] = (segment){
+                .out = outs[i].out, .weight = outs[i].weight, .slab = slab, .rows = slab->count, .out_row = slab->first};
+            if (filled == MATVEC_SEGMENTS) {
+                TRY(launch_segments(op, &p, segments, filled));
+                filled = 0;
+            }
+        }
+    return filled ? launch_segments(op, &p, segments, filled) : HADAL_OK;
+}
+
+hadal_status matvec_heads(matvec_op *op, buffer *out, size_t out_step, const buffer *in, size_t in_step,
+                          const matrix *weight, double factor)
+{
+    const matvec_input input = {.in = in};
+    const product p = {
+        .in = &input, .in_step = in_step, .out_step = out_step, .copies = weight->experts, .factor = factor};
+    segment only = {.out = out, .weight = weight, .slab = weight->slabs, .rows = weight->rows};
+    return launch_segments(op, &p, &only, 1);
+}
+
+matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matrix *weight)
+{
+    size_t pieces = pieces_of(device_shape_of(device), weight);
+    geometry g = choose_geometry(device, used, pieces, 1);
+    size_t block = choose_block(&g, weight->rows, 1, pieces, 1, weight->stride), parts = parts_of(&g, pieces, block);
+    return (matvec_plan){divide_up(weight->rows, block), g.lane_groups * g.device->lanes, block, parts,
+                         scratch_bytes(&g, block, parts, pieces, 1, weight->stride)};
+}
+
+/* ---- Experts ---------------------------------------------------------------------------------------- */
+
+bool matvec_takes_experts(const matvec_op *op, const matvec_experts *experts)
+{
+    const matvec_experts *e = experts;
+    const matrix *const all[] = {e->shared_gate, e->shared_up, e->shared_down, e->gate, e->up, e->down};
+    for (size_t i = 0; i < (e->choices ? 6 : 3); i++)
+        if (!matvec_takes(op, all[i]) || all[i]->slab_count != 1)
+            return false;
+    return e->shared_gate->type == e->shared_up->type && (!e->choices || e->gate->type == e->up->type);
+}
+
+static uint64_t expert_bytes(const matvec_experts *experts, const matrix *routed, const matrix *shared)
+{
+    uint64_t bytes = matrix_bytes(shared, shared->rows);
+    if (experts->choices)
+        bytes += experts->choices * matrix_bytes(routed, routed->rows);
+    return experts->tokens * bytes;
+}
+
+/* Multiplications of one matrix of each expert. */
+static uint64_t expert_products(const matvec_experts *experts, const matrix *routed, const matrix *shared)
+{
+    uint64_t products = (uint64_t)shared->rows * shared->columns;
+    if (experts->choices)
+        products += experts->choices * (uint64_t)routed->rows * routed->columns;
+    return experts->tokens * products;
+}
+
+/* Floats between the activations of two slots, and of two tokens. */
+static size_t slot_stride(const matrix *gate)
+{
+    return round_up(gate->rows, ROW_UNIT);
+}
+
+hadal_status matvec_gated(matvec_op *op, buffer *act, const matvec_input *in, const matvec_experts *experts)
+{
+    const matrix *shared_gate = experts->shared_gate, *shared_up = experts->shared_up;
+    const device_shape *shape = device_shape_of(op->device);
+    size_t choices = experts->choices, tokens = experts->tokens;
+    const matrix *routed = choices ? experts->gate : shared_gate, *routed_up = choices ? experts->up : shared_up;
+    unsigned types = 1u << routed->type | 1u << shared_gate->type;
+    kernel **used = &op->gated[types];
+    TRY(get_kernel(used, op, "matvec_gated", types, 2));
+    size_t pieces = max_size(pieces_of(shape, routed), pieces_of(shape, shared_gate));
+    geometry g = choose_geometry(op->device, *used, pieces, 2);
+    size_t rows = max_size(routed->rows, shared_gate->rows);
+    size_t block = choose_block(&g, rows, (choices + 1) * tokens, pieces, 2, shared_gate->stride);
+    size_t parts = parts_of(&g, pieces, block);
+    size_t width = choices * slot_stride(routed) + slot_stride(shared_gate);
+    launch_shape launch = {
+        .groups = {divide_up(rows, block), choices + 1, tokens},
+        .size = {g.lane_groups * shape->lanes},
+        .bytes = 2 * expert_bytes(experts, routed, shared_gate) +
+                 tokens * (shared_gate->columns + width) * sizeof(float),
+        .operations = 4 * expert_products(experts, routed, shared_gate),
+    };
+    const matvec_argument routed_matrix = matvec_argument_of(routed), shared_matrix = matvec_argument_of(shared_gate);
+    return LAUNCH(*used, launch, arg_buffer(act), arg_buffer(in->in), arg_buffer(in->norm_weight),
+                  arg_int((int64_t)shared_gate->columns), arg_float(in->epsilon), arg_int((int64_t)block),
+                  arg_int((int64_t)parts), arg_local(scratch_bytes(&g, block, parts, pieces, 2, shared_gate->stride)),
+                  arg_int((int64_t)shared_gate->stride), arg_int((int64_t)width), arg_int((int64_t)slot_stride(routed)),
+                  arg_buffer(choices ? experts->ids : in->in), arg_int((int64_t)choices),
+                  arg_buffer(routed->slabs->values), arg_buffer(matvec_scales(routed->slabs)),
+                  arg_buffer(routed_up->slabs->values), arg_buffer(matvec_scales(routed_up->slabs)),
+                  arg_struct(&routed_matrix, sizeof routed_matrix), arg_buffer(shared_gate->slabs->values),
+                  arg_buffer(matvec_scales(shared_gate->slabs)), arg_buffer(shared_up->slabs->values),
+                  arg_buffer(matvec_scales(shared_up->slabs)), arg_struct(&shared_matrix, sizeof shared_matrix));
+}
+
+hadal_status matvec_down(matvec_op *op, buffer *x, const buffer *act, const matvec_experts *experts)
+{
+    const matrix *shared_down = experts->shared_down;
+    const device_shape *shape = device_shape_of(op->device);
+    size_t choices = experts->choices, tokens = experts->tokens, rows = shared_down->rows;
+    const matrix *routed = choices ? experts->down : shared_down;
+    unsigned types = 1u << routed->type | 1u << shared_down->type;
+    kernel **used = &op->down[types];
+    TRY(get_kernel(used, op, "matvec_down", types, 1));
+    size_t pieces = choices * pieces_of(shape, routed) + pieces_of(shape, shared_down);
+    size_t stride = max_size(routed->stride, shared_down->stride);
+    geometry g = choose_geometry(op->device, *used, pieces, 1);
+    size_t block = choose_block(&g, rows, tokens, pieces, 1, stride);
+    size_t parts = parts_of(&g, pieces, block);
+    size_t width = choices * routed->stride + shared_down->stride;
+    launch_shape launch = {
+        .groups = {divide_up(rows, block), 1, tokens},
+        .size = {g.lane_groups * shape->lanes},
+        .bytes = expert_bytes(experts, routed, shared_down) + tokens * (width + 2 * rows) * sizeof(float),
+        .operations = 2 * expert_products(experts, routed, shared_down),
+    };
+    const matvec_argument routed_matrix = matvec_argument_of(routed), shared_matrix = matvec_argument_of(shared_down);
+    return LAUNCH(*used, launch, arg_buffer(x), arg_buffer(act), arg_int((int64_t)block), arg_int((int64_t)parts),
+                  arg_local(scratch_bytes(&g, block, parts, pieces, 1, stride)),
+                  arg_int((int64_t)round_up(rows, ROW_UNIT)), arg_int((int64_t)width), arg_int((int64_t)routed->stride),
+                  arg_buffer(choices ? experts->ids : act), arg_buffer(choices ? experts->weights : act),
+                  arg_int((int64_t)choices), arg_buffer(routed->slabs->values), arg_buffer(matvec_scales(routed->slabs)),
+                  arg_struct(&routed_matrix, sizeof routed_matrix), arg_buffer(shared_down->slabs->values),
+                  arg_buffer(matvec_scales(shared_down->slabs)), arg_struct(&shared_matrix, sizeof shared_matrix));
+}
