@@ -85,16 +85,16 @@ inline float store_quantised(__global index_t *out, SHARED const float *row, flo
 #define store_row(out, row) (hadamard(row), store_quantised(out, row, lane_max(lane_largest(row))))
 #endif
 
-/* cache [capacity, pad(DIM)] and scales [capacity] get row positions[t] from keys [T, pad(DIM)]: LayerNorm by weight
+/* cache [capacity, pad(DIM)] and scales [capacity] get row rows[t] from keys [T, pad(DIM)]: LayerNorm by weight
  * and bias [pad(DIM)], rotation, Hadamard, quantisation. */
 __kernel void index_key(__global index_t *cache, __global float *scales, __global const float *keys,
                         __global const float *weight, __global const float *bias, __global const float2 *rope_table,
-                        __global const int *positions, float epsilon)
+                        __global const int *positions, __global const int *rows, float epsilon)
 {
     LANE_SCRATCH(LANES);
     SHARED float row[PADDED_DIM];
     size_t token = get_group_id(0);
-    int position = positions[token];
+    int position = positions[token], cache_row = rows[token];
     keys += token * PADDED_DIM;
     float sum = 0.0f;
     for (int i = LANE_START; i < DIM; i += LANES)
@@ -108,10 +108,10 @@ __kernel void index_key(__global index_t *cache, __global float *scales, __globa
         row[i] = (keys[i] - mean) * inverse * weight[i] + bias[i];
     group_barrier();
     rotate_halves(row, rope_table, position);
-    float scale = store_row(cache + (size_t)position * PADDED_DIM, row);
+    float scale = store_row(cache + (size_t)cache_row * PADDED_DIM, row);
 #if !defined(INDEX_F32)
     if (LANE_START == 0)
-        scales[position] = scale;
+        scales[cache_row] = scale;
 #endif
 }
 

@@ -5,19 +5,19 @@
 #include "lane.clh"
 #include "rope.clh"
 
-/* cache[positions[t]] = RMSNorm(kv[t, 0 .. latent - 1]) * weight, and at padded_latent the rope part kv[t, latent ..]
+/* cache[rows[t]] = RMSNorm(kv[t, 0 .. latent - 1]) * weight, and at padded_latent the rope part kv[t, latent ..]
  * rotated at positions[t]; zeros behind both. kv: float rows of kv_stride; weight: float [latent]; cache: rows of
  * padded_latent + 2 * padded_pairs. One group of GROUP work-items a token. */
 __kernel void latent_store(__global cache_t *cache, __global const float *kv, __global const float *weight,
-                           __global const float2 *table, __global const int *positions, int latent, int padded_latent,
-                           int pairs, int padded_pairs, int kv_stride, float epsilon)
+                           __global const float2 *table, __global const int *positions, __global const int *rows,
+                           int latent, int padded_latent, int pairs, int padded_pairs, int kv_stride, float epsilon)
 {
     GROUP_SCRATCH;
     int me = (int)get_local_id(0);
     size_t token = get_group_id(0);
     int position = positions[token];
     kv += token * kv_stride;
-    cache += (size_t)position * (padded_latent + 2 * padded_pairs);
+    cache += (size_t)rows[token] * (padded_latent + 2 * padded_pairs);
     floatv squares = (floatv)(0.0f);
     for (int i = me * VECTOR; i + VECTOR <= latent; i += GROUP * VECTOR) {
         floatv x = vloadv(0, kv + i);

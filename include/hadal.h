@@ -220,9 +220,10 @@ typedef struct hadal_session_options {
     uint32_t index_topk; /* positions that a query selects; 0: the model's */
     hadal_kv_cache kv_cache;
     hadal_index_cache index_cache;
+    size_t sequences;    /* timelines side by side, each with a context of its own; 0: 1 */
 } hadal_session_options;
 
-/* Allocates caches and activations for one timeline of tokens. The session borrows the model. options may be NULL. */
+/* Allocates caches and activations for one timeline of tokens, or for several. The session borrows the model. options may be NULL. */
 HADAL_API HADAL_CHECKED hadal_status hadal_session_create(hadal_session **session, hadal_model *model,
                                                          const hadal_session_options *options);
 HADAL_API void hadal_session_free(hadal_session *session);
@@ -240,6 +241,21 @@ typedef struct hadal_feed_options {
  * the last token. After a failure or HADAL_STOPPED the timeline ends at the last whole chunk. options may be NULL. */
 HADAL_API HADAL_CHECKED hadal_status hadal_session_feed(hadal_session *session, const int32_t *tokens, size_t count,
                                                        const hadal_feed_options *options);
+
+/* A token and the timeline that it is appended to, from 0 to sequences - 1. */
+typedef struct hadal_step_token {
+    int32_t token;
+    uint32_t sequence;
+} hadal_step_token;
+
+/* One step: appends tokens[count], of any of the session's timelines and in their order, at most the chunk's number of
+ * tokens, and gives logits[vocab_size] of each to the callback, with its place in the list as position. Weights are
+ * read once for all. After a failure or HADAL_STOPPED nothing is appended. hadal_session_feed appends to timeline 0. */
+HADAL_API HADAL_CHECKED hadal_status hadal_session_step(hadal_session *session, const hadal_step_token *tokens,
+                                                       size_t count, hadal_logits_callback logits, void *user);
+
+/* Tokens in one of the timelines now; 0 when there is no such. */
+HADAL_API size_t hadal_session_length_of(const hadal_session *session, uint32_t sequence);
 
 /* Logits after the last token fed: float[vocab_size], owned by the session, valid until the next feed. */
 HADAL_API const float *hadal_session_logits(const hadal_session *session);

@@ -14,7 +14,7 @@ static bench_case start_case(sequences *s, const char *name, const char *counted
 {
     return (bench_case){
         .row = {.name = name, .phase = phase, .counted = counted, .context = s->settings.context, .batch = s->count,
-                .tokens = s->settings.chunk, .bytes = cost.bytes, .operations = cost.operations,
+                .tokens = s->tokens, .bytes = cost.bytes, .operations = cost.operations,
                 .working_set = cost.rotated},
         .compute = CEILING_BF16,
         .run = run,

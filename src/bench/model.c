@@ -20,8 +20,8 @@ typedef struct steps {
     settings settings;
     forward *forward;
     size_t tokens;
-    int32_t *ids;  /* [tokens] */
-    float *logits; /* [vocab_size] */
+    forward_token *ids; /* [tokens] */
+    float *logits;      /* [vocab_size] */
     uint64_t random;
 } steps;
 
@@ -50,7 +50,7 @@ static void add_layer(step_cost *cost, const steps *s, const layer_weights *w)
     const model_config *c = &s->model.config;
     const matrix *const once[] = {&w->q_a_proj, &w->q_b_proj, &w->kv_a_proj, &w->o_proj, &w->indexer_wk};
     const matrix *const indexer[] = {&w->indexer_wq_b, &w->indexer_weights_proj};
-    const sequences one = {.config = *c, .settings = s->settings, .count = 1, .sets = 1};
+    const sequences one = {.config = *c, .settings = s->settings, .count = 1, .tokens = s->tokens, .sets = 1};
     bool sparse = s->settings.context > s->settings.index_topk;
     for (size_t i = 0; i < sizeof once / sizeof *once; i++)
         add_matrix(cost, once[i], 1, 1, s->tokens);
@@ -121,8 +121,9 @@ static hadal_status run_step(void *state, size_t repetition)
     steps *s = state;
     (void)repetition;
     for (size_t t = 0; t < s->tokens; t++)
-        s->ids[t] = (int32_t)(random_bits(&s->random) % s->model.config.vocab_size);
-    TRY(forward_step(s->forward, s->ids, s->tokens, s->settings.context - s->tokens));
+        s->ids[t] = (forward_token){(int32_t)(random_bits(&s->random) % s->model.config.vocab_size),
+                                    (int32_t)(s->settings.context - s->tokens + t), 0};
+    TRY(forward_step(s->forward, s->ids, s->tokens));
     return s->tokens == 1 ? forward_logits(s->forward, s->logits, 0, 1) : HADAL_OK;
 }
 

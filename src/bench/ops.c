@@ -42,7 +42,7 @@ static hadal_status run_latent(void *state, size_t repetition)
 {
     const ops *o = state;
     return latent_store(&o->latent, o->s.caches[repetition % o->s.sets].latent, o->a->kv, o->vector, o->rope_table,
-                        o->a->positions, o->tokens, CONFIG_LATENT_NORM_EPS);
+                        o->a->positions, o->a->rows, o->tokens, CONFIG_LATENT_NORM_EPS);
 }
 
 static hadal_status run_index_key(void *state, size_t repetition)
@@ -50,7 +50,7 @@ static hadal_status run_index_key(void *state, size_t repetition)
     const ops *o = state;
     const layer_cache *cache = &o->s.caches[repetition % o->s.sets];
     return index_key(&o->index_rotate, cache->index, cache->index_scales, o->a->index_key, o->vector, o->vector,
-                     o->rope_table, o->a->positions, o->tokens);
+                     o->rope_table, o->a->positions, o->a->rows, o->tokens);
 }
 
 static hadal_status run_index_query(void *state, size_t repetition)
@@ -218,7 +218,7 @@ static hadal_status measure_step(bench *b, const model_config *config, size_t to
     for (size_t i = 0; i < context_count && status == HADAL_OK; i++) {
         ops o = {.b = b, .tokens = tokens, .phase = tokens > 1 ? "prefill" : "decode"};
         TRY(sequences_create(&o.s, b, config, 1, tokens, contexts[i]));
-        o.a = &o.s.a[0];
+        o.a = &o.s.a;
         status = measure_attention(&o);
         if (status == HADAL_OK && i == 0)
             status = measure_rest(&o);

@@ -27,7 +27,7 @@ static size_t index_row(const sequences *s)
 static uint64_t pairs(const sequences *s, size_t most)
 {
     uint64_t sum = 0;
-    for (size_t t = 0; t < s->settings.chunk; t++)
+    for (size_t t = 0; t < s->tokens; t++)
         sum += min_size(s->settings.context - t, most);
     return sum;
 }
@@ -35,13 +35,13 @@ static uint64_t pairs(const sequences *s, size_t most)
 /* Positions of the latent cache that a sequence's selections can touch. */
 static size_t selected_rows(const sequences *s)
 {
-    return min_size(s->settings.chunk * s->settings.index_topk, s->settings.context);
+    return min_size(s->tokens * s->settings.index_topk, s->settings.context);
 }
 
 sequences_cost sequences_index_cost(const sequences *s)
 {
     const model_config *c = &s->config;
-    size_t keys = s->settings.context, heads = c->index_n_heads, tokens = s->settings.chunk;
+    size_t keys = s->settings.context, heads = c->index_n_heads, tokens = s->tokens;
     size_t query = heads * round_up(c->index_head_dim, ROW_UNIT) * index_element_bytes(s->settings.index_cache);
     uint64_t scores = pairs(s, SIZE_MAX);
     return (sequences_cost){
@@ -61,7 +61,7 @@ sequences_cost sequences_attend_cost(const sequences *s, bool dense)
 {
     const model_config *c = &s->config;
     size_t rows = dense ? s->settings.context : selected_rows(s);
-    size_t heads = s->settings.chunk * c->num_attention_heads;
+    size_t heads = s->tokens * c->num_attention_heads;
     uint64_t attended = pairs(s, dense ? SIZE_MAX : s->settings.index_topk);
     return (sequences_cost){
         .bytes = s->count * (rows * latent_row(s) +
@@ -82,22 +82,34 @@ double bench_experts_met(const model_config *config, size_t tokens)
 
 /* ---- Making --------------------------------------------------------------------------------------- */
 
-/* The last ones of the context. */
-static hadal_status write_positions(const sequences *s, const activations *a)
+/* Every sequence's last tokens of its context. */
+static hadal_status write_places(const sequences *s)
 {
-    size_t tokens = s->settings.chunk;
-    int32_t *positions;
-    TRY(memory_allocate(&positions, tokens, sizeof *positions));
-    for (size_t t = 0; t < tokens; t++)
-        positions[t] = (int32_t)(s->settings.context - tokens + t);
-    hadal_status status = buffer_write(a->positions, 0, positions, tokens * sizeof *positions);
+    int32_t *positions, *members, *rows;
+    size_t count = s->count * s->tokens;
+    TRY(memory_allocate(&positions, 3 * count, sizeof *positions));
+    members = positions + count;
+    rows = members + count;
+    for (size_t t = 0; t < count; t++) {
+        size_t sequence = t / s->tokens, position = s->settings.context - s->tokens + t % s->tokens;
+        positions[t] = (int32_t)position;
+        members[t] = (int32_t)sequence;
+        rows[t] = (int32_t)(sequence * s->settings.context + position);
+    }
+    hadal_status status = buffer_write(s->a.positions, 0, positions, count * sizeof *positions);
+    if (status == HADAL_OK)
+        status = buffer_write(s->a.sequences, 0, members, count * sizeof *members);
+    if (status == HADAL_OK)
+        status = buffer_write(s->a.rows, 0, rows, count * sizeof *rows);
     free(positions);
     return status;
 }
 
 /* Fills every buffer with random floats, then those that hold something else. */
-static hadal_status fill_activations(const sequences *s, const activations *a, uint32_t seed)
+static hadal_status fill_activations(const sequences *s)
 {
+    const activations *a = &s->a;
+    const uint32_t seed = 1;
     const double query_amplitude = 0.3; /* logits of a few units against latents of the caches */
     buffer_need needs[ACTIVATION_NEEDS];
     size_t count = settings_activation_needs(needs, &s->settings, &s->config);
@@ -111,7 +123,7 @@ static hadal_status fill_activations(const sequences *s, const activations *a, u
         TRY(fill_buffer(s->device, a->index_quantised, FILL_INT8, 127, seed));
     else if (s->settings.index_cache == HADAL_INDEX_FP8)
         TRY(fill_buffer(s->device, a->index_quantised, FILL_F8, 448, seed));
-    return write_positions(s, a);
+    return write_places(s);
 }
 
 /* As many sets of caches as make what sparse attention reads of them the working set, in half of the memory. */
@@ -141,13 +153,10 @@ static hadal_status create_memory(sequences *s)
     buffer_need needs[ACTIVATION_NEEDS], cache_needs[CACHE_NEEDS];
     size_t count = settings_activation_needs(needs, &s->settings, &s->config);
     size_t cache_count = settings_cache_needs(cache_needs, &s->settings, &s->config);
-    TRY(memory_allocate(&s->a, s->count, sizeof *s->a));
-    TRY(memory_allocate(&s->caches, s->sets * s->count, sizeof *s->caches));
-    for (size_t i = 0; i < s->count; i++) {
-        TRY(settings_allocate(&s->a[i], s->device, needs, count));
-        TRY(fill_activations(s, &s->a[i], (uint32_t)(100 * i)));
-    }
-    for (size_t i = 0; i < s->sets * s->count; i++) {
+    TRY(memory_allocate(&s->caches, s->sets, sizeof *s->caches));
+    TRY(settings_allocate(&s->a, s->device, needs, count));
+    TRY(fill_activations(s));
+    for (size_t i = 0; i < s->sets; i++) {
         TRY(settings_allocate(&s->caches[i], s->device, cache_needs, cache_count));
         TRY(settings_fill_cache(&s->caches[i], s->device, &s->settings, (uint32_t)(2 * i)));
     }
@@ -158,8 +167,8 @@ hadal_status sequences_create(sequences *s, const bench *b, const model_config *
                               size_t context)
 {
     hadal_status status;
-    const hadal_session_options options = {.context = context, .chunk = tokens};
-    *s = (sequences){.device = b->device, .config = *config, .count = count};
+    const hadal_session_options options = {.context = context, .chunk = count * tokens, .sequences = count};
+    *s = (sequences){.device = b->device, .config = *config, .count = count, .tokens = tokens};
     if (count == 0 || tokens == 0 || tokens > context)
         return failure(HADAL_ERROR_ARGUMENT, "bench: a step of %zu tokens of %zu sequences cannot end at a context of "
                        "%zu tokens; expected at least one and at most the context", tokens, count, context);
@@ -179,13 +188,10 @@ void sequences_free(sequences *s)
     buffer_need needs[ACTIVATION_NEEDS], cache_needs[CACHE_NEEDS];
     size_t count = settings_activation_needs(needs, &s->settings, &s->config);
     size_t cache_count = settings_cache_needs(cache_needs, &s->settings, &s->config);
-    for (size_t i = 0; s->a && i < s->count; i++)
-        settings_release(&s->a[i], needs, count);
-    for (size_t i = 0; s->caches && i < s->sets * s->count; i++)
+    settings_release(&s->a, needs, count);
+    for (size_t i = 0; s->caches && i < s->sets; i++)
         settings_release(&s->caches[i], cache_needs, cache_count);
-    free(s->a);
     free(s->caches);
-    s->a = NULL;
     s->caches = NULL;
 }
 
@@ -194,51 +200,57 @@ void sequences_free(sequences *s)
 /* Positions up to the last of a piece's queries. */
 static size_t keys_of(const sequences *s, size_t first, size_t rows)
 {
-    return s->settings.context - s->settings.chunk + first + rows;
+    return s->count > 1 ? s->settings.context : s->settings.context - s->tokens + first + rows;
 }
 
-static hadal_status score_piece(const sequences *s, size_t sequence, size_t repetition, size_t first, size_t rows)
+static hadal_status score_piece(const sequences *s, size_t repetition, size_t first, size_t rows)
 {
-    const activations *a = &s->a[sequence];
-    const layer_cache *cache = &s->caches[repetition % s->sets * s->count + sequence];
+    const activations *a = &s->a;
+    const layer_cache *cache = &s->caches[repetition % s->sets];
+    const index_sequences members = {a->sequences, s->settings.context, s->count > 1};
     size_t keys = keys_of(s, first, rows);
     return index_scores(&s->index_scores, a->scores, round_up(keys, ROW_UNIT), a->index_quantised,
-                        a->index_head_weights, cache->index, cache->index_scales, a->positions, first, rows, keys);
+                        a->index_head_weights, cache->index, cache->index_scales, a->positions, &members, first, rows,
+                        keys);
 }
 
-static hadal_status select_piece(const sequences *s, size_t sequence, size_t first, size_t rows)
+static hadal_status select_piece(const sequences *s, size_t first, size_t rows)
 {
-    const activations *a = &s->a[sequence];
+    const activations *a = &s->a;
     return top_k(&s->top_k, a->selected, round_up(s->settings.index_topk, ROW_UNIT), a->selected_counts, a->scores,
-                 round_up(keys_of(s, first, rows), ROW_UNIT), a->positions, first, rows, s->settings.index_topk);
+                 round_up(keys_of(s, first, rows), ROW_UNIT), a->positions, first, rows, s->settings.index_topk,
+                 a->selection_scratch);
 }
 
 /* Scores, selections or both by turns, for as many queries at a time as there is room for scores. */
 static hadal_status run_pieces(const sequences *s, size_t repetition, bool score, bool select)
 {
-    size_t most = s->settings.score_rows, tokens = s->settings.chunk;
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t first = 0; first < tokens; first += most) {
-            size_t rows = min_size(most, tokens - first);
-            if (score)
-                TRY(score_piece(s, i, repetition, first, rows));
-            if (select)
-                TRY(select_piece(s, i, first, rows));
-        }
+    size_t most = s->settings.score_rows, tokens = s->count * s->tokens;
+    for (size_t first = 0; first < tokens; first += most) {
+        size_t rows = min_size(most, tokens - first);
+        if (score)
+            TRY(score_piece(s, repetition, first, rows));
+        if (select)
+            TRY(select_piece(s, first, rows));
+    }
     return HADAL_OK;
 }
 
 static hadal_status run_attend(const sequences *s, size_t repetition, bool dense)
 {
+    const activations *a = &s->a;
     size_t context = s->settings.context, topk = s->settings.index_topk;
-    for (size_t i = 0; i < s->count; i++) {
-        const activations *a = &s->a[i];
-        const layer_cache *cache = &s->caches[repetition % s->sets * s->count + i];
-        TRY(attend(&s->attend, a->attended, a->query, cache->latent, a->positions, dense ? NULL : a->selected,
-                   round_up(topk, ROW_UNIT), a->selected_counts, dense ? context : min_size(topk, context),
-                   s->settings.chunk, a->partials));
-    }
-    return HADAL_OK;
+    const attend_lists lists = {
+        .positions = a->positions,
+        .selected = dense ? NULL : a->selected,
+        .selected_stride = round_up(topk, ROW_UNIT),
+        .counts = a->selected_counts,
+        .sequences = a->sequences,
+        .sequence_stride = context,
+        .longest = dense ? context : min_size(topk, context),
+    };
+    return attend(&s->attend, a->attended, a->query, s->caches[repetition % s->sets].latent, &lists,
+                  s->count * s->tokens, a->partials);
 }
 
 hadal_status sequences_index(void *state, size_t repetition)

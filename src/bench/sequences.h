@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* What attention of one layer works on: sequences with caches and activations of their own, all random, and several
- * sets of caches, as if of as many layers. The operations run in the order and in the pieces in which
+/* What attention of one layer works on: a step of several sequences, all random, and several sets of caches, as if of as
+ * many layers. The operations run in the order and in the pieces in which
  * src/model/forward.c runs them. */
 
 #ifndef HADAL_BENCH_SEQUENCES_H
@@ -18,11 +18,12 @@
 typedef struct sequences {
     hadal_device *device;
     model_config config;
-    settings settings;   /* chunk: tokens of each sequence in a step */
+    settings settings;
     size_t count;        /* sequences of a step */
+    size_t tokens;       /* of each */
     size_t sets;         /* of caches: repetition r uses set r % sets */
-    activations *a;      /* [count] */
-    layer_cache *caches; /* [sets * count] */
+    activations a;
+    layer_cache *caches; /* [sets], each of all sequences */
     index_scores_op index_scores;
     top_k_op top_k;
     attend_op attend;

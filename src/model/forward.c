@@ -46,7 +46,8 @@ typedef struct operations {
 /* The tokens of a step. */
 typedef struct step {
     size_t tokens;
-    size_t position; /* of the first one */
+    size_t keys;     /* the largest of their positions + 1 */
+    bool mixed;      /* they belong to several sequences; else their positions follow one another */
     bool sparse;     /* attend to the indexer's selection, else to every earlier position */
 } step;
 
@@ -96,9 +97,10 @@ static hadal_status remember_keys(forward *f, const layer_weights *w, const laye
 {
     const activations *a = &f->a;
     TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, f->model->rope_table, a->positions,
-                     s->tokens, CONFIG_LATENT_NORM_EPS));
+                     a->rows, s->tokens, CONFIG_LATENT_NORM_EPS));
     return index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
-                     w->indexer_k_norm_bias, f->model->rope_table, a->positions, s->tokens);
+                     w->indexer_k_norm_bias, f->model->rope_table, a->positions, a->rows,
+                     s->tokens);
 }
 
 /* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores
@@ -108,13 +110,15 @@ static hadal_status select_positions(forward *f, const layer_cache *cache, const
 {
     const activations *a = &f->a;
     const settings *set = &f->settings;
+    const index_sequences sequences = {a->sequences, set->context, s->mixed};
     TRY(index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights,
                     f->model->rope_table, a->positions, s->tokens));
     for (size_t first = 0; first < s->tokens; first += set->score_rows) {
-        size_t rows = min_size(set->score_rows, s->tokens - first), keys = s->position + first + rows;
+        size_t rows = min_size(set->score_rows, s->tokens - first);
+        size_t keys = s->mixed ? s->keys : s->keys - s->tokens + first + rows;
         size_t stride = round_up(keys, ROW_UNIT);
         TRY(index_scores(&f->ops.index_scores, a->scores, stride, a->index_quantised, a->index_head_weights,
-                         cache->index, cache->index_scales, a->positions, NULL, first, rows, keys));
+                         cache->index, cache->index_scales, a->positions, &sequences, first, rows, keys));
         TRY(top_k(&f->ops.top_k, a->selected, round_up(set->index_topk, ROW_UNIT), a->selected_counts, a->scores,
                   stride, a->positions, first, rows, set->index_topk, a->selection_scratch));
     }
@@ -134,13 +138,14 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
     TRY(make_queries(f, w, s));
     if (s->sparse)
         TRY(select_positions(f, cache, s));
-    const size_t keys = s->position + s->tokens;
     const attend_lists lists = {
         .positions = a->positions,
         .selected = s->sparse ? a->selected : NULL,
         .selected_stride = round_up(f->settings.index_topk, ROW_UNIT),
         .counts = a->selected_counts,
-        .longest = s->sparse ? min_size(f->settings.index_topk, keys) : keys,
+        .sequences = a->sequences,
+        .sequence_stride = f->settings.context,
+        .longest = s->sparse ? min_size(f->settings.index_topk, s->keys) : s->keys,
     };
     TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, &lists, s->tokens, a->partials));
     TRY(linear_heads(&f->ops.linear, a->values, value_rows, a->attended, attended_rows, &w->v_up_proj, s->tokens, 1.0));
@@ -233,25 +238,46 @@ static bool wants_sparse(const settings *s, size_t keys)
     return s->attention == HADAL_ATTENTION_SPARSE;
 }
 
-static hadal_status write_inputs(forward *f, const int32_t *tokens, const step *s)
+/* In parts, so that a step of any size needs no memory. */
+static hadal_status write_inputs(forward *f, const forward_token *tokens, size_t count)
 {
-    int32_t positions[256]; /* in parts, so that a step of any size needs no memory */
-    TRY(buffer_write(f->a.tokens, 0, tokens, s->tokens * sizeof *tokens));
-    for (size_t first = 0; first < s->tokens; first += 256) {
-        size_t count = min_size(256, s->tokens - first);
-        for (size_t i = 0; i < count; i++)
-            positions[i] = (int32_t)(s->position + first + i);
-        TRY(buffer_write(f->a.positions, first * sizeof *positions, positions, count * sizeof *positions));
+    enum { PART = 256 };
+    int32_t ids[PART], positions[PART], sequences[PART], rows[PART];
+    const activations *a = &f->a;
+    for (size_t first = 0; first < count; first += PART) {
+        size_t here = min_size(PART, count - first), offset = first * sizeof(int32_t), bytes = here * sizeof(int32_t);
+        for (size_t i = 0; i < here; i++) {
+            const forward_token *token = &tokens[first + i];
+            ids[i] = token->id;
+            positions[i] = token->position;
+            sequences[i] = token->sequence;
+            rows[i] = (int32_t)((size_t)token->sequence * f->settings.context + (size_t)token->position);
+        }
+        TRY(buffer_write(a->tokens, offset, ids, bytes));
+        TRY(buffer_write(a->positions, offset, positions, bytes));
+        TRY(buffer_write(a->sequences, offset, sequences, bytes));
+        TRY(buffer_write(a->rows, offset, rows, bytes));
     }
     return HADAL_OK;
 }
 
-hadal_status forward_step(forward *f, const int32_t *tokens, size_t count, size_t position)
+static step plan_step(const settings *set, const forward_token *tokens, size_t count)
+{
+    step s = {.tokens = count};
+    for (size_t i = 0; i < count; i++) {
+        s.keys = max_size(s.keys, (size_t)tokens[i].position + 1);
+        s.mixed |= tokens[i].sequence != tokens[0].sequence;
+    }
+    s.sparse = wants_sparse(set, s.keys);
+    return s;
+}
+
+hadal_status forward_step(forward *f, const forward_token *tokens, size_t count)
 {
     const hadal_model *m = f->model;
-    const step s = {.tokens = count, .position = position, .sparse = wants_sparse(&f->settings, position + count)};
-    device_set_phase(m->device, count > 1 ? "prefill" : "decode");
-    TRY(write_inputs(f, tokens, &s));
+    const step s = plan_step(&f->settings, tokens, count);
+    device_set_phase(m->device, count > 1 && !s.mixed ? "prefill" : "decode");
+    TRY(write_inputs(f, tokens, count));
     TRY(embed_rows(&f->ops.embed, f->a.x, &m->embed_tokens, f->a.tokens, count));
     for (uint32_t layer = 0; layer < m->config.num_hidden_layers; layer++) {
         TRY(attention(f, &m->layers[layer], &f->caches[layer], &s));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* The forward pass of one timeline: a step takes tokens at consecutive positions through all layers. */
+/* The forward pass: a step takes tokens of one or several sequences through all layers. */
 
 #ifndef HADAL_MODEL_FORWARD_H
 #define HADAL_MODEL_FORWARD_H
@@ -10,7 +10,7 @@
 
 typedef struct forward forward;
 
-/* Kernels, caches and activations for a timeline of at most settings->context tokens. Borrows the model. */
+/* Kernels, caches and activations for settings->sequences of at most settings->context tokens each. Borrows the model. */
 HADAL_CHECKED hadal_status forward_create(forward **created, hadal_model *model, const settings *s);
 void forward_free(forward *freed);
 
@@ -18,9 +18,15 @@ void forward_free(forward *freed);
  * chosen. */
 HADAL_CHECKED hadal_status forward_expect(forward *f, size_t ahead);
 
-/* Takes tokens[count] (1 to settings->chunk, each below vocab_size), the first at `position`, through all layers.
- * Positions before it must have been taken before. Allocates nothing. */
-HADAL_CHECKED hadal_status forward_step(forward *f, const int32_t *tokens, size_t count, size_t position);
+typedef struct forward_token {
+    int32_t id;       /* below vocab_size */
+    int32_t position; /* in its sequence, below settings->context */
+    int32_t sequence; /* below settings->sequences */
+} forward_token;
+
+/* Takes tokens[count] (1 to settings->chunk) through all layers. Every position before a token's own must have been taken,
+ * in an earlier step or before it in this one; the tokens of one sequence follow one another. Allocates nothing. */
+HADAL_CHECKED hadal_status forward_step(forward *f, const forward_token *tokens, size_t count);
 
 /* Fills the caches of all layers with random latents and keys of usual size, as if every position had been taken, so
  * that a step at any position can be measured. */

@@ -58,7 +58,7 @@ static bool step_fits(const settings *s, const model_config *config, const hadal
 
 static void set_chunk(settings *s, const model_config *config, size_t chunk)
 {
-    s->chunk = min_size(chunk, s->context);
+    s->chunk = min_size(chunk, s->sequences * s->context);
     s->score_rows = rows_within(SCORE_BYTES, s->context, s->chunk);
     s->logit_rows = rows_within(LOGIT_BYTES, config->vocab_size, s->chunk);
 }
@@ -71,6 +71,7 @@ hadal_status settings_resolve(settings *s, const model_config *config, const had
         options = &defaults;
     *s = (settings){
         .attention = options->attention,
+        .sequences = max_size(options->sequences, 1),
         .kv_cache = options->kv_cache,
         .index_cache = options->index_cache,
         .matrix_unit = device && device->precision == HADAL_PRECISION_FAST,
@@ -180,6 +181,8 @@ size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const sett
     need_list list = {.needs = needs};
     add(&list, MEMORY_ACTIVATIONS, offsetof(activations, tokens), s->chunk, sizeof(int32_t));
     add(&list, MEMORY_ACTIVATIONS, offsetof(activations, positions), s->chunk, sizeof(int32_t));
+    add(&list, MEMORY_ACTIVATIONS, offsetof(activations, sequences), s->chunk, sizeof(int32_t));
+    add(&list, MEMORY_ACTIVATIONS, offsetof(activations, rows), s->chunk, sizeof(int32_t));
     ADD_ROWS(&list, MEMORY_ACTIVATIONS, x, s->chunk, config->hidden_size);
     ADD_ROWS(&list, MEMORY_ACTIVATIONS, h, s->chunk, config->hidden_size);
     add_attention(&list, s, config);
@@ -194,12 +197,13 @@ size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const sett
 size_t settings_cache_needs(buffer_need needs[CACHE_NEEDS], const settings *s, const model_config *config)
 {
     need_list list = {.needs = needs};
+    size_t rows = s->sequences * s->context;
     const latent_dims dims = {.latent = config->kv_lora_rank, .rope = config->qk_rope_head_dim, .cache = s->kv_cache};
-    add(&list, MEMORY_LATENT_CACHE, offsetof(layer_cache, latent), s->context, latent_row_bytes(&dims));
-    add(&list, MEMORY_INDEX_CACHE, offsetof(layer_cache, index), s->context,
+    add(&list, MEMORY_LATENT_CACHE, offsetof(layer_cache, latent), rows, latent_row_bytes(&dims));
+    add(&list, MEMORY_INDEX_CACHE, offsetof(layer_cache, index), rows,
         pad(config->index_head_dim) * index_element_bytes(s->index_cache));
     if (s->index_cache != HADAL_INDEX_F32)
-        add(&list, MEMORY_INDEX_CACHE, offsetof(layer_cache, index_scales), s->context, sizeof(float));
+        add(&list, MEMORY_INDEX_CACHE, offsetof(layer_cache, index_scales), rows, sizeof(float));
     return list.count;
 }
 

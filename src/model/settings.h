@@ -10,7 +10,8 @@
 #include "model/config.h"
 
 typedef struct settings {
-    size_t context;     /* positions of the caches */
+    size_t context;     /* positions of a sequence in the caches */
+    size_t sequences;   /* that the caches hold, each with a context of its own */
     size_t chunk;       /* most tokens of a step */
     size_t score_rows;  /* queries whose index scores exist at once */
     size_t logit_rows;  /* tokens whose logits exist at once */
@@ -25,10 +26,12 @@ typedef struct settings {
 HADAL_CHECKED hadal_status settings_resolve(settings *resolved, const model_config *config,
                                             const hadal_session_options *options, const hadal_device_info *device);
 
-/* Device memory of one timeline: caches of each layer, and buffers that all layers use in turn. T = chunk, d =
+/* Device memory of a session: caches of each layer, and buffers that all layers use in turn. T = chunk, d =
  * hidden_size, K = num_experts_per_tok, pad = round_up to ROW_UNIT; float32 where no type is given. */
 typedef struct activations {
     buffer *tokens, *positions; /* int32 [T] */
+    buffer *sequences;          /* int32 [T]: which sequence a token belongs to; all 0 when there is one */
+    buffer *rows;               /* int32 [T]: sequence * context + position, where the caches keep a token */
     buffer *x;                  /* [T, pad(d)] residual stream */
     buffer *h;                  /* [T, pad(d)] normalised input of a block */
     buffer *q_latent;           /* [T, pad(q_lora_rank)] */
@@ -64,9 +67,9 @@ typedef struct activations {
 
 /* What a layer remembers of every position. */
 typedef struct layer_cache {
-    buffer *latent;       /* BF16 or F32 [context, pad(kv_lora_rank) + pad(rope)] */
-    buffer *index;        /* int8, e4m3 or float32 [context, pad(index_head_dim)] */
-    buffer *index_scales; /* [context]; NULL for float32 */
+    buffer *latent;       /* BF16 or F32 [sequences * context, pad(kv_lora_rank) + pad(rope)] */
+    buffer *index;        /* int8, e4m3 or float32 [sequences * context, pad(index_head_dim)] */
+    buffer *index_scales; /* [sequences * context]; NULL for float32 */
 } layer_cache;
 
 /* One buffer of a session: where its pointer goes (offset in activations or layer_cache), and its size. */

@@ -37,13 +37,13 @@ HADAL_CHECKED hadal_status index_options(byte_array *options, const index_dims *
 /* Bytes of one stored element: of the index cache and of the quantised queries. */
 size_t index_element_bytes(hadal_index_cache type);
 
-/* Writes row positions[t] of cache [capacity, pad(dim)] and of scales [capacity] (NULL for F32) for each of `tokens`
+/* Writes row rows[t] of cache [capacity, pad(dim)] and of scales [capacity] (NULL for F32) for each of `tokens`
  * tokens: keys float32 [tokens, pad(dim)] -> LayerNorm by weight and bias (float32 [pad(dim)], epsilon 1e-6) -> the
- * first rope dims rotated as halves (i with i + rope/2) -> Hadamard and quantisation, unless F32. positions int32
- * [tokens]; rope_table as in cl/rope.clh. */
+ * first rope dims rotated as halves (i with i + rope/2) -> Hadamard and quantisation, unless F32. positions and
+ * rows int32 [tokens], rows all different; rope_table as in cl/rope.clh. */
 HADAL_CHECKED hadal_status index_key(const index_rotate_op *op, buffer *cache, buffer *scales, const buffer *keys,
                                      const buffer *weight, const buffer *bias, const buffer *rope_table,
-                                     const buffer *positions, size_t tokens);
+                                     const buffer *positions, const buffer *rows, size_t tokens);
 
 /* The same rotation, Hadamard and quantisation of queries float32 [tokens, pad(heads * dim)], without LayerNorm, into
  * quantised [tokens, heads, pad(dim)] of the cache's element type; and into head_weights float32 [tokens, pad(heads)]:

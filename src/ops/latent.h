@@ -27,11 +27,12 @@ HADAL_CHECKED hadal_status latent_create(latent_op *op, hadal_device *device, co
 /* Bytes of one position in a layer's latent cache: pad(latent) + pad(rope) elements. */
 size_t latent_row_bytes(const latent_dims *dims);
 
-/* Writes row positions[t] of cache [capacity, pad(latent) + pad(rope)] for each of `tokens` tokens, from kv float32
+/* Writes row rows[t] of cache [capacity, pad(latent) + pad(rope)] for each of `tokens` tokens, from kv float32
  * [tokens, pad(latent + rope)]: RMSNorm of the latent part by weight (float32 [pad(latent)]) and epsilon, then, at
- * pad(latent), the rope part with interleaved pairs rotated at positions[t]; padding is zero. positions int32
- * [tokens], all different; table from rope_table_create. */
+ * pad(latent), the rope part with interleaved pairs rotated at positions[t]; padding is zero. positions and rows
+ * int32 [tokens], rows all different: positions themselves where one sequence is cached; table from rope_table_create. */
 HADAL_CHECKED hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
-                                        const buffer *table, const buffer *positions, size_t tokens, double epsilon);
+                                        const buffer *table, const buffer *positions, const buffer *rows, size_t tokens,
+                                        double epsilon);
 
 #endif

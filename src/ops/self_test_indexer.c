@@ -59,7 +59,7 @@ hadal_status self_test_index_key(self_test *test, int variant)
     TRY(self_test_result(test, &cache, KEYS * row_bytes));
     TRY(self_test_result(test, &scales, KEYS * sizeof scale));
     TRY(index_key(&op, cache, variant == HADAL_INDEX_F32 ? NULL : scales, key_buffer, weight_buffer, bias_buffer,
-                  table, at, TOKENS));
+                  table, at, at, TOKENS));
     for (size_t t = 0; t < TOKENS; t++) {
         for (size_t i = 0; i < DIM; i++)
             row[i] = keys[t * STRIDE + i];

@@ -95,7 +95,7 @@ hadal_status self_test_latent(self_test *test, int variant)
     TRY(self_test_allocate(test, &expected, TOKENS * ROW, sizeof *expected));
     TRY(buffer_create(&cache, test->device, MEMORY_OTHER, CAPACITY * latent_row_bytes(&dims)));
     TRY(self_test_keep(test, cache));
-    TRY(latent_store(&op, cache, kv_buffer, weight_buffer, table, at, TOKENS, 1e-6));
+    TRY(latent_store(&op, cache, kv_buffer, weight_buffer, table, at, at, TOKENS, 1e-6));
     for (size_t t = 0; t < TOKENS; t++) {
         TRY(buffer_read(cache, (size_t)positions[t] * latent_row_bytes(&dims), stored, latent_row_bytes(&dims)));
         dtype_decode(got + t * ROW, stored, ROW, halves ? DTYPE_BF16 : DTYPE_F32);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* One timeline of tokens over a model: fed in chunks, answered with logits. */
+/* Timelines of tokens over a model: fed in chunks, answered with logits. */
 
 #include <stdlib.h>
 
@@ -14,7 +14,8 @@ struct hadal_session {
     const hadal_model *model;
     settings settings;
     forward *forward;
-    size_t length;
+    size_t *lengths;   /* [sequences] */
+    forward_token *step; /* [chunk] */
     float *logits;     /* [logit_rows, vocab_size] */
     const float *last; /* row of the last token */
 };
@@ -29,6 +30,8 @@ hadal_status hadal_session_create(hadal_session **session, hadal_model *model, c
     TRY_OR(failed, settings_resolve(&made->settings, &model->config, options, hadal_device_describe(model->device)));
     TRY_OR(failed, memory_allocate(&made->logits, made->settings.logit_rows * model->config.vocab_size,
                                    sizeof *made->logits));
+    TRY_OR(failed, memory_allocate(&made->lengths, made->settings.sequences, sizeof *made->lengths));
+    TRY_OR(failed, memory_allocate(&made->step, made->settings.chunk, sizeof *made->step));
     TRY_OR(failed, forward_create(&made->forward, model, &made->settings));
     made->last = made->logits;
     *session = made;
@@ -43,35 +46,42 @@ void hadal_session_free(hadal_session *session)
     if (!session)
         return;
     forward_free(session->forward);
+    free(session->lengths);
+    free(session->step);
     free(session->logits);
     free(session);
 }
 
-static hadal_status check_tokens(const hadal_session *session, const int32_t *tokens, size_t count)
+static hadal_status check_room(const hadal_session *session, size_t length, size_t count)
 {
-    uint32_t vocabulary = session->model->config.vocab_size;
     if (!count)
         return failure(HADAL_ERROR_ARGUMENT, "no tokens were given; expected at least one");
-    if (count > session->settings.context - session->length)
+    if (count > session->settings.context - length)
         return failure(HADAL_ERROR_ARGUMENT,
                        "%zu tokens do not fit: the context of %zu tokens holds %zu already; "
-                       "use a longer context", count, session->settings.context, session->length);
-    for (size_t i = 0; i < count; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= vocabulary)
-            return failure(HADAL_ERROR_DATA, "token %zu is %d; expected an id from 0 to %u", i, (int)tokens[i],
-                           vocabulary - 1);
+                       "use a longer context", count, session->settings.context, length);
     return HADAL_OK;
 }
 
-/* Hands the logits of all tokens of the last step to the caller, a few rows at a time. */
-static hadal_status give_logits(hadal_session *session, size_t count, const hadal_feed_options *options)
+static hadal_status check_id(const hadal_session *session, size_t index, int32_t id)
+{
+    uint32_t vocabulary = session->model->config.vocab_size;
+    if (id < 0 || (uint32_t)id >= vocabulary)
+        return failure(HADAL_ERROR_DATA, "token %zu is %d; expected an id from 0 to %u", index, (int)id,
+                       vocabulary - 1);
+    return HADAL_OK;
+}
+
+/* Hands the logits of all tokens of the last step to the caller, a few rows at a time, counted from `start` on. */
+static hadal_status give_logits(hadal_session *session, size_t count, size_t start, hadal_logits_callback logits,
+                                void *user)
 {
     size_t vocabulary = session->model->config.vocab_size;
     for (size_t first = 0; first < count; first += session->settings.logit_rows) {
         size_t rows = min_size(session->settings.logit_rows, count - first);
         TRY(forward_logits(session->forward, session->logits, first, rows));
         for (size_t row = 0; row < rows; row++)
-            if (!options->logits(options->user, session->length + first + row, session->logits + row * vocabulary))
+            if (!logits(user, start + first + row, session->logits + row * vocabulary))
                 return failure(HADAL_STOPPED, "stopped by the caller");
         session->last = session->logits + (rows - 1) * vocabulary;
     }
@@ -81,14 +91,17 @@ static hadal_status give_logits(hadal_session *session, size_t count, const hada
 static hadal_status feed_chunk(hadal_session *session, const int32_t *tokens, size_t count, bool last,
                                const hadal_feed_options *options)
 {
-    TRY(forward_step(session->forward, tokens, count, session->length));
+    size_t length = session->lengths[0];
+    for (size_t i = 0; i < count; i++)
+        session->step[i] = (forward_token){tokens[i], (int32_t)(length + i), 0};
+    TRY(forward_step(session->forward, session->step, count));
     if (options->logits) {
-        TRY(give_logits(session, count, options));
+        TRY(give_logits(session, count, length, options->logits, options->user));
     } else if (last) {
         TRY(forward_logits(session->forward, session->logits, count - 1, 1));
         session->last = session->logits;
     }
-    session->length += count;
+    session->lengths[0] += count;
     return HADAL_OK;
 }
 
@@ -98,7 +111,9 @@ hadal_status hadal_session_feed(hadal_session *session, const int32_t *tokens, s
     static const hadal_feed_options defaults = {0};
     if (!options)
         options = &defaults;
-    TRY(check_tokens(session, tokens, count));
+    TRY(check_room(session, session->lengths[0], count));
+    for (size_t i = 0; i < count; i++)
+        TRY(check_id(session, i, tokens[i]));
     TRY(forward_expect(session->forward, count));
     for (size_t done = 0; done < count;) {
         size_t chunk = min_size(session->settings.chunk, count - done);
@@ -110,6 +125,60 @@ hadal_status hadal_session_feed(hadal_session *session, const int32_t *tokens, s
     return HADAL_OK;
 }
 
+/* Adds the step's tokens to their timelines' lengths and fills session->step; on failure some have been added. */
+static hadal_status append_step(hadal_session *session, const hadal_step_token *tokens, size_t count)
+{
+    const settings *s = &session->settings;
+    if (count > s->chunk)
+        return failure(HADAL_ERROR_ARGUMENT, "a step of %zu tokens was given; expected at most the chunk of %zu", count,
+                       s->chunk);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t sequence = tokens[i].sequence;
+        if (sequence >= s->sequences)
+            return failure(HADAL_ERROR_ARGUMENT, "token %zu belongs to timeline %u; expected one from 0 to %zu", i,
+                           sequence, s->sequences - 1);
+        if (i && sequence < tokens[i - 1].sequence)
+            return failure(HADAL_ERROR_ARGUMENT, "token %zu belongs to timeline %u, the one before it to %u; expected "
+                           "the order of timelines", i, sequence, tokens[i - 1].sequence);
+        TRY(check_room(session, session->lengths[sequence], 1));
+        TRY(check_id(session, i, tokens[i].token));
+        session->step[i] = (forward_token){tokens[i].token, (int32_t)session->lengths[sequence]++, (int32_t)sequence};
+    }
+    return HADAL_OK;
+}
+
+/* Takes back what append_step has added: each token gives its timeline its own position as length. */
+static void remove_step(hadal_session *session, const forward_token *added, size_t count)
+{
+    for (size_t i = count; i > 0; i--)
+        session->lengths[added[i - 1].sequence] = (size_t)added[i - 1].position;
+}
+
+hadal_status hadal_session_step(hadal_session *session, const hadal_step_token *tokens, size_t count,
+                                hadal_logits_callback logits, void *user)
+{
+    if (!count)
+        return failure(HADAL_ERROR_ARGUMENT, "no tokens were given; expected at least one");
+    size_t total = 0, before = 0;
+    for (size_t i = 0; i < session->settings.sequences; i++)
+        before += session->lengths[i];
+    hadal_status status = append_step(session, tokens, count);
+    for (size_t i = 0; i < session->settings.sequences; i++)
+        total += session->lengths[i];
+    if (status == HADAL_OK)
+        status = forward_step(session->forward, session->step, count);
+    if (status == HADAL_OK)
+        status = give_logits(session, count, 0, logits, user);
+    if (status != HADAL_OK)
+        remove_step(session, session->step, total - before);
+    return status;
+}
+
+size_t hadal_session_length_of(const hadal_session *session, uint32_t sequence)
+{
+    return sequence < session->settings.sequences ? session->lengths[sequence] : 0;
+}
+
 const float *hadal_session_logits(const hadal_session *session)
 {
     return session->last;
@@ -117,13 +186,13 @@ const float *hadal_session_logits(const hadal_session *session)
 
 size_t hadal_session_length(const hadal_session *session)
 {
-    return session->length;
+    return session->lengths[0];
 }
 
 void hadal_session_truncate(hadal_session *session, size_t length)
 {
-    if (length < session->length)
-        session->length = length;
+    if (length < session->lengths[0])
+        session->lengths[0] = length;
 }
 
 size_t session_context(const hadal_session *session)

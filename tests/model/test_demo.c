@@ -305,6 +305,81 @@ static void bad_feeds_are_refused_and_change_nothing(void **state)
 }
 
 /* Going back and feeding other tokens gives the same bits as never having fed what was dropped. */
+enum { TIMELINES = 3, TIMELINE_STEPS = 30 };
+
+/* Timeline i begins i * 7 steps late and takes every step's token from its own place in the text. */
+static size_t step_of_timelines(hadal_step_token step[TIMELINES], const int32_t *tokens, size_t number, size_t first,
+                                size_t count)
+{
+    size_t length = 0;
+    for (size_t i = first; i < first + count; i++)
+        if (number >= i * 7)
+            step[length++] = (hadal_step_token){tokens[i * 100 + number], (uint32_t)(count > 1 ? i : 0)};
+    return length;
+}
+
+typedef struct kept_rows {
+    float *rows;
+    size_t count;
+} kept_rows;
+
+static bool keep_row(void *user, size_t position, const float *logits)
+{
+    kept_rows *kept = user;
+    (void)position;
+    memcpy(kept->rows + kept->count++ * VOCABULARY, logits, VOCABULARY * sizeof *logits);
+    return true;
+}
+
+/* Timelines that step together give the logits that each gives alone, sparse and dense. */
+static void timelines_side_by_side_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    read_tokens(tokens);
+    for (size_t dense = 0; dense < 2; dense++) {
+        hadal_session_options options = {.context = 40, .index_topk = 8, .kv_cache = HADAL_KV_F32,
+                                         .attention = dense ? HADAL_ATTENTION_DENSE : HADAL_ATTENTION_SPARSE};
+        kept_rows alone[TIMELINES], together = {calloc(TIMELINES * TIMELINE_STEPS * VOCABULARY, sizeof(float)), 0};
+        hadal_step_token step[TIMELINES];
+        hadal_session *session;
+        for (size_t i = 0; i < TIMELINES; i++) {
+            alone[i] = (kept_rows){calloc(TIMELINE_STEPS * VOCABULARY, sizeof(float)), 0};
+            CHECK_OK(hadal_session_create(&session, demo, &options));
+            for (size_t n = 0; n < TIMELINE_STEPS; n++) {
+                size_t length = step_of_timelines(step, tokens, n, i, 1);
+                if (length)
+                    CHECK_OK(hadal_session_step(session, step, length, keep_row, &alone[i]));
+            }
+            hadal_session_free(session);
+            alone[i].count = 0;
+        }
+        options.sequences = TIMELINES;
+        CHECK_OK(hadal_session_create(&session, demo, &options));
+        for (size_t n = 0; n < TIMELINE_STEPS; n++) {
+            size_t length = step_of_timelines(step, tokens, n, 0, TIMELINES);
+            together.count = 0;
+            CHECK_OK(hadal_session_step(session, step, length, keep_row, &together));
+            for (size_t row = 0; row < length; row++) {
+                kept_rows *own = &alone[step[row].sequence];
+                assert_true(divergence(own->rows + own->count++ * VOCABULARY,
+                                       together.rows + row * VOCABULARY) <= 1e-6);
+            }
+        }
+        for (uint32_t i = 0; i < TIMELINES; i++)
+            assert_int_equal(hadal_session_length_of(session, i), TIMELINE_STEPS - i * 7);
+        const hadal_step_token unknown = {1, TIMELINES}, disorder[] = {{1, 2}, {1, 0}}, bad[] = {{1, 0}, {-1, 1}};
+        CHECK_FAILS(HADAL_ERROR_ARGUMENT, "timeline 3", hadal_session_step(session, &unknown, 1, keep_row, &together));
+        CHECK_FAILS(HADAL_ERROR_ARGUMENT, "order", hadal_session_step(session, disorder, 2, keep_row, &together));
+        CHECK_FAILS(HADAL_ERROR_DATA, "token 1", hadal_session_step(session, bad, 2, keep_row, &together));
+        assert_int_equal(hadal_session_length_of(session, 0), TIMELINE_STEPS);
+        hadal_session_free(session);
+        for (size_t i = 0; i < TIMELINES; i++)
+            free(alone[i].rows);
+        free(together.rows);
+    }
+}
+
 static void truncation_forgets_what_followed(void **state)
 {
     (void)state;
@@ -352,6 +427,7 @@ int main(void)
         cmocka_unit_test(the_work_of_the_indexer_does_not_grow_with_an_empty_context),
         cmocka_unit_test(memory_is_what_was_planned),
         cmocka_unit_test(bad_feeds_are_refused_and_change_nothing),
+        cmocka_unit_test(timelines_side_by_side_do_not_disturb_each_other),
         cmocka_unit_test(truncation_forgets_what_followed),
         cmocka_unit_test(remember_exact_logits),
     };

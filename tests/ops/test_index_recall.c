@@ -74,7 +74,7 @@ static int32_t *select_positions(const recall_input *in, hadal_index_cache type,
     buffer *selected = test_buffer(NULL, (size_t)QUERIES * TOP * sizeof(int32_t));
     buffer *counts = test_buffer(NULL, QUERIES * sizeof(int32_t));
     CHECK_OK(index_key(&rotate, cache, type == HADAL_INDEX_F32 ? NULL : scales, in->keys, in->weight, in->bias,
-                       in->table, in->key_positions, KEYS));
+                       in->table, in->key_positions, in->key_positions, KEYS));
     CHECK_OK(index_query(&rotate, quantised, head_weights, in->queries, in->weights, in->table, in->query_positions,
                          QUERIES));
     CHECK_OK(index_scores(&score, scores, KEYS, quantised, head_weights, cache, type == HADAL_INDEX_F32 ? NULL : scales,

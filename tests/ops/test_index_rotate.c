@@ -59,7 +59,7 @@ static void check_keys(const index_dims *dims, const int32_t *positions, size_t 
     buffer *weights = test_buffer(weight, stride * sizeof *weight), *biases = test_buffer(bias, stride * sizeof *bias);
     buffer *at = test_buffer(positions, tokens * sizeof *positions);
     CHECK_OK(index_key(&op, cache, dims->type == HADAL_INDEX_F32 ? NULL : scales, in, weights, biases,
-                       turned.table, at, tokens));
+                       turned.table, at, at, tokens));
     char *stored = malloc(row_bytes);
     double *raw = malloc(stride * sizeof *raw), *expected = malloc(stride * sizeof *expected);
     for (size_t token = 0; token < tokens; token++) {
@@ -228,7 +228,7 @@ static void dot_products_survive_hadamard_on_both_sides(void **state)
     buffer *bias = test_buffer(NULL, sizeof ones);
     buffer *cache = test_poisoned_buffer(DIM), *scales = test_poisoned_buffer(sizeof(float));
     CHECK_OK(index_query(&op, queries, head_weights, in, in_weights, turned.table, at, TOKENS));
-    CHECK_OK(index_key(&op, cache, scales, in, weight, bias, turned.table, at, 1));
+    CHECK_OK(index_key(&op, cache, scales, in, weight, bias, turned.table, at, at, 1));
     int8_t *query = test_read(queries), *key = test_read(cache);
     float *scale = test_read(scales), *factor = test_read(head_weights);
     double normed[DIM], got[TOKENS], expected[TOKENS], difference = 0, magnitude = 0;
@@ -263,7 +263,7 @@ static void index_key_of_zeros_is_zero_and_finite(void **state)
         buffer *zeros = test_buffer(NULL, 48 * sizeof(float));
         rotations turned = make_rotations(8, 4);
         buffer *at = test_buffer(&position, sizeof position);
-        CHECK_OK(index_key(&op, cache, scales, zeros, zeros, zeros, turned.table, at, 1));
+        CHECK_OK(index_key(&op, cache, scales, zeros, zeros, zeros, turned.table, at, at, 1));
         uint8_t *rows = test_read(cache);
         float *scale = test_read(scales);
         assert_true(isfinite(scale[3]) && scale[3] > 0 && isnan(scale[2]));

@@ -37,7 +37,7 @@ static void check_store(const latent_dims *dims, const int32_t *positions, size_
     buffer *weight_buffer = test_buffer(weight, padded * sizeof *weight);
     buffer *at = test_buffer(positions, tokens * sizeof *positions);
     buffer *cache = test_poisoned_buffer(capacity * latent_row_bytes(dims));
-    CHECK_OK(latent_store(&op, cache, kv_buffer, weight_buffer, table, at, tokens, 1e-6));
+    CHECK_OK(latent_store(&op, cache, kv_buffer, weight_buffer, table, at, at, tokens, 1e-6));
     void *content = test_read(cache);
     size_t untouched = 0;
     for (size_t i = 0; i < capacity; i++) {
@@ -121,7 +121,7 @@ static void only_the_latent_part_is_normalised(void **state)
     CHECK_OK(rope_table_create(&table, test_device(), frequencies, ROPE / 2, 1, 1.0));
     buffer *kv_buffer = test_buffer(kv, sizeof kv), *weight_buffer = test_buffer(weight, sizeof weight);
     buffer *at = test_buffer(&position, sizeof position), *cache = test_poisoned_buffer(sizeof got);
-    CHECK_OK(latent_store(&op, cache, kv_buffer, weight_buffer, table, at, 1, 1e-6));
+    CHECK_OK(latent_store(&op, cache, kv_buffer, weight_buffer, table, at, at, 1, 1e-6));
     CHECK_OK(buffer_read(cache, 0, got, sizeof got));
     for (size_t i = 0; i < 48; i++) {
         float expected = i < LATENT ? 1.0f : i < 32 || i >= 32 + ROPE ? 0.0f : 1e6f;

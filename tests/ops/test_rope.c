@@ -117,7 +117,7 @@ static void rope_pairs_of_query_and_key_are_the_same(void **state)
     buffer *at = test_buffer(positions, sizeof positions), *query = test_buffer(NULL, TOKENS * STRIDE * sizeof *rows);
     buffer *cache = test_buffer(NULL, 131080 * latent_row_bytes(&key_dims));
     CHECK_OK(rope_queries(&queries, query, in, table, at, TOKENS, 1.0));
-    CHECK_OK(latent_store(&keys, cache, in, weight, table, at, TOKENS, 1e-6));
+    CHECK_OK(latent_store(&keys, cache, in, weight, table, at, at, TOKENS, 1e-6));
     float *q = test_read(query), key[STRIDE];
     double near[2] = {0}, same[2] = {0}, square = 0;
     for (size_t i = 0; i < 2; i++) {
