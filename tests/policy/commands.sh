@@ -9,7 +9,7 @@
 tree="$work/new clone"
 mkdir -p "$tree/build-aux" "$work/bin"
 cp "$top_srcdir/start" "$top_srcdir/check" "$top_srcdir/configure.ac" "$tree"
-cp "$top_srcdir/build-aux/setup.sh" "$tree/build-aux"
+cp "$top_srcdir/build-aux/setup.sh" "$top_srcdir/build-aux/count-tests.awk" "$tree/build-aux"
 for tool in awk cat cmp dirname env find grep ls sed; do
     ln -s "$(command -v $tool)" "$work/bin/$tool"
 done
@@ -91,6 +91,24 @@ EOT
 on_machine "$tree/start"
 check 'sudo asks for no password without a terminal' says \
     'sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install -y'
+
+# A machine where nothing is missing; a test is killed, and make ends without its result.
+for tool in gcc autoreconf automake libtoolize pkg-config mandoc; do
+    stub $tool </dev/null
+done
+mkdir -p "$tree/build/tests"
+echo "abs_top_builddir = $tree/build" >"$tree/build/Makefile"
+stub make <<'EOT'
+case $* in
+    *check*)
+        echo ':global-test-result: PASS' >build/tests/done.trs
+        exit 2
+        ;;
+esac
+EOT
+run env -i PATH="$work/bin" OCL_ICD_VENDORS=here "$tree/check"
+check_equal 'a test that was killed fails ./check' "$status: $(cat "$work/stdout")" '2: 1 passed, 0 failed'
+check 'and it is said that not all were run' says 'not all were run'
 
 # configure alone, on a machine with a compiler and no library; it refuses absolute paths with a space.
 named='configure names the packages of Debian and Fedora'
