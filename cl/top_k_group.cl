@@ -15,15 +15,15 @@
  * place comes first among equal keys, and (key, place) orders all scores strictly.
  *
  * Barriers stand under no condition, and in loops that run at least once: PoCL doubles what follows any other.
- * Built with -D LIST_SIZE, at most SAMPLES and a multiple of 64, and -D ITEMS, a power of two of at least 64. */
+ * Built with -D LIST_SIZE, at most SAMPLES and a multiple of 64, and -D ITEMS, a power of two from LANES to 512. */
 
 #include "lane.clh"
 
 #define SAMPLES 4096
 #define EACH (SAMPLES / ITEMS) /* samples, or entries of the list, of a work-item */
-#ifndef AHEAD
-#define AHEAD 4 /* vectors that a work-item loads before it looks at them */
-#endif
+#define AHEAD 8    /* vectors that a work-item loads before it looks at them */
+#define FIRST 2    /* and those that arrive while the bound is sought: all of a short slice */
+#define SEARCHED 2 /* and where the row itself is searched, which is rare: fewer registers */
 #define BINS 2048 /* 11 bits of a key a round */
 #define BIN_BITS 11
 #define OWN_BINS (BINS / ITEMS)
@@ -90,18 +90,19 @@ ALWAYS_INLINE uint sum_before(uint value, uint *total, __local uint *scan)
 {
     int me = get_local_id(0);
     __local uint *sums = scan + ITEMS;
-    uint before = lane_sum_before(value, scan), all = 0;
+    uint before = lane_sum_before(value, scan);
     if (LANE == LANES - 1)
         sums[me / LANES] = before + value;
     barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll
-    for (int i = 0; i < ITEMS / LANES; i++) {
-        uint sum = sums[i];
-        before += i < me / LANES ? sum : 0;
-        all += sum;
-    }
-    *total = all;
-    return before;
+    uint sum = me < ITEMS / LANES ? sums[me] : 0; /* at most LANES of them */
+    uint sum_start = lane_sum_before(sum, scan);
+    if (me < ITEMS / LANES)
+        sums[me] = sum_start;
+    if (me == ITEMS / LANES - 1)
+        sums[ITEMS / LANES] = sum_start + sum;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    *total = sums[ITEMS / LANES];
+    return before + sums[me / LANES];
 }
 
 /* ---- Radix select --------------------------------------------------------------------------------- */
@@ -133,21 +134,22 @@ ALWAYS_INLINE void tally_list(__local uint *bins, const uint *keys, const uint *
         }
 }
 
-ALWAYS_INLINE void load_ahead(float4 *loaded, __global const float4 *row, int i, int end)
+/* Vectors i, i + ITEMS, ... of the row, as many as `loaded` holds. */
+ALWAYS_INLINE void load_ahead(float4 *loaded, int vectors, __global const float4 *row, int i, int end)
 {
 #pragma unroll
-    for (int j = 0; j < AHEAD; j++)
+    for (int j = 0; j < vectors; j++)
         loaded[j] = i + j * ITEMS < end ? row[i + j * ITEMS] : (float4)(NAN);
 }
 
 /* Counts the row's keys. Neighbours in one bin are counted together: plateaus would queue up there. */
 ALWAYS_INLINE void tally_row(__local uint *bins, __global const float4 *row, int count, interval in)
 {
-    for (int i = get_local_id(0); i * 4 < count; i += AHEAD * ITEMS) {
-        float4 loaded[AHEAD];
-        load_ahead(loaded, row, i, (count + 3) / 4);
+    for (int i = get_local_id(0); i * 4 < count; i += SEARCHED * ITEMS) {
+        float4 loaded[SEARCHED];
+        load_ahead(loaded, SEARCHED, row, i, (count + 3) / 4);
 #pragma unroll
-        for (int j = 0; j < AHEAD; j++) {
+        for (int j = 0; j < SEARCHED; j++) {
             uint4 keys = score_keys(loaded[j]);
             int here = count - (i + j * ITEMS) * 4;
             uint4 bin = (uint4)(here > 0 ? bin_of(keys.x, in) : BINS, here > 1 ? bin_of(keys.y, in) : BINS,
@@ -242,7 +244,7 @@ ALWAYS_INLINE choice search(choice chosen, bool done, uint listed, const uint *k
 
 /* ---- The list ------------------------------------------------------------------------------------- */
 
-/* Reads SAMPLES scores from all over the row, four together. Their places are shifted by a hash: rows may be periodic. */
+/* Reads SAMPLES scores from all over the row, four together, at distances that a hash varies: rows may be periodic. */
 ALWAYS_INLINE void take_sample(uint *keys, __global const float4 *row, int count)
 {
 #pragma unroll
@@ -289,12 +291,12 @@ ALWAYS_INLINE uint find_bound(const uint *keys, uint rank, int count, uint *high
 
 /* Appends those of the loaded scores that reach the bound, in any order, while there is room; *length counts all. The
  * comparison of floats may let more pass, where denormal numbers are taken for 0. */
-ALWAYS_INLINE void append(__local uint2 *list, __local uint *length, const float4 *loaded, int i, int count, uint low,
-                          float bound)
+ALWAYS_INLINE void append(__local uint2 *list, __local uint *length, const float4 *loaded, int vectors, int i,
+                          int count, uint low, float bound)
 {
     uint reached = 0;
 #pragma unroll
-    for (int j = 0; j < AHEAD; j++) {
+    for (int j = 0; j < vectors; j++) {
         int4 here = (loaded[j] >= bound) & (int4)(1, 2, 4, 8);
         reached |= (uint)(here.x | here.y | here.z | here.w) << 4 * j;
     }
@@ -302,7 +304,7 @@ ALWAYS_INLINE void append(__local uint2 *list, __local uint *length, const float
         int last = 31 - (int)clz(reached);
         float4 four = loaded[0];
 #pragma unroll
-        for (int j = 1; j < AHEAD; j++)
+        for (int j = 1; j < vectors; j++)
             four = last / 4 == j ? loaded[j] : four;
         float2 two = last & 2 ? four.zw : four.xy;
         uint key = score_key(last & 1 ? two.y : two.x);
@@ -397,11 +399,11 @@ ALWAYS_INLINE void mark(__local uint *bitmap, uint listed, const uint *keys, con
         return;
     }
     int end = min(count, start + WINDOW);
-    for (int i = start / 4 + get_local_id(0); i * 4 < end; i += AHEAD * ITEMS) {
-        float4 loaded[AHEAD];
-        load_ahead(loaded, row, i, (end + 3) / 4);
+    for (int i = start / 4 + get_local_id(0); i * 4 < end; i += SEARCHED * ITEMS) {
+        float4 loaded[SEARCHED];
+        load_ahead(loaded, SEARCHED, row, i, (end + 3) / 4);
 #pragma unroll
-        for (int j = 0; j < AHEAD; j++) {
+        for (int j = 0; j < SEARCHED; j++) {
             int at = (i + j * ITEMS) * 4;
             uint4 reached = as_uint4(score_keys(loaded[j]) >= chosen.key) & (uint4)(1, 2, 4, 8);
             uint bits = (reached.x | reached.y | reached.z | reached.w) & ((1u << clamp(end - at, 0, 4)) - 1);
@@ -421,16 +423,15 @@ ALWAYS_INLINE uint mark_ties(__local uint *bitmap, __global const float4 *row, i
     do {
         int at = first + RUN * (int)get_local_id(0);
         uint bits = 0, total;
-        float4 loaded[RUN / 4];
+        if (ties) {
 #pragma unroll
-        for (int j = 0; j < RUN / 4; j++)
-            loaded[j] = at + 4 * j < end ? row[at / 4 + j] : (float4)(0);
-#pragma unroll
-        for (int j = 0; j < RUN / 4; j++) {
-            uint4 equal = as_uint4(score_keys(loaded[j]) == tie) & (uint4)(1, 2, 4, 8);
-            bits |= (equal.x | equal.y | equal.z | equal.w) << 4 * j;
+            for (int j = 0; j < RUN / 4; j++) {
+                float4 four = at + 4 * j < end ? row[at / 4 + j] : (float4)(0);
+                uint4 equal = as_uint4(score_keys(four) == tie) & (uint4)(1, 2, 4, 8);
+                bits |= (equal.x | equal.y | equal.z | equal.w) << 4 * j;
+            }
+            bits &= (1u << clamp(end - at, 0, RUN)) - 1;
         }
-        bits &= (1u << clamp(end - at, 0, RUN)) - 1;
         uint before = sum_before(popcount(bits), &total, scan);
         for (; bits && before < ties; bits &= bits - 1, before++)
             atomic_or(bit_word(bitmap, at - start), (bits & -bits) << at % 32);
@@ -483,19 +484,23 @@ ALWAYS_INLINE void clear_words(__local uint *words, int count)
 ALWAYS_INLINE uint list_slice(__local uint *pool, __local uint *cells, __global const float4 *row, int first, int end,
                               int count, uint rank, uint *low, uint *high, bool *plateau)
 {
-    float4 loaded[AHEAD];
+    __local uint2 *list = (__local uint2 *)pool;
+    float4 arriving[FIRST];
     uint sample[EACH];
     int i = first + get_local_id(0);
-    load_ahead(loaded, row, i, end); /* arrives while the bound is sought */
+    load_ahead(arriving, FIRST, row, i, end);
     take_sample(sample, row, count);
     clear_words(pool + BINS_AT, BINS);
     *low = find_bound(sample, rank, count, high, plateau, pool, cells);
     if (get_local_id(0) == 0)
         cells[6] = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (float bound = key_score(*low); i < end; i += AHEAD * ITEMS) {
-        append((__local uint2 *)pool, cells + 6, loaded, i, count, *low, bound);
-        load_ahead(loaded, row, i + AHEAD * ITEMS, end);
+    float bound = key_score(*low);
+    append(list, cells + 6, arriving, FIRST, i, count, *low, bound);
+    for (i += FIRST * ITEMS; i < end; i += AHEAD * ITEMS) {
+        float4 loaded[AHEAD];
+        load_ahead(loaded, AHEAD, row, i, end);
+        append(list, cells + 6, loaded, AHEAD, i, count, *low, bound);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     return cells[6];

@@ -14,9 +14,9 @@ enum { GROUP_LIST_SIZE = 4032 };
 /* Words of a row's scratch: SCRATCH_WORDS in top_k_group.cl. */
 enum { SCRATCH_WORDS = 32 + 2 * GROUP_LIST_SIZE };
 
-/* Groups that fill a device; more to a row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing.
- * So no more than SLICED_ROWS are cut. */
-enum { ENOUGH_GROUPS = 512, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
+/* Groups that fill a device: about one for each multiprocessor, since each of a row's looks for the bound. More to a
+ * row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing. So no more than SLICED_ROWS are cut. */
+enum { ENOUGH_GROUPS = 128, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
 
 /* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */
 enum { ITEMS = 512 };
@@ -24,6 +24,7 @@ enum { ITEMS = 512 };
 static hadal_status get_group_kernel(top_k_op *op, hadal_device *device)
 {
     hadal_status status = HADAL_OK;
+    uint32_t least = device_shape_of(device)->lanes;
     op->items = ITEMS;
     while (op->items > hadal_device_describe(device)->max_group_size)
         op->items /= 2;
@@ -33,7 +34,7 @@ static hadal_status get_group_kernel(top_k_op *op, hadal_device *device)
         TRY_OR(done, kernel_get(&op->select, device, "top_k_group", "top_k_group", options.data));
     done:
         bytes_free(&options);
-        if (status == HADAL_OK && kernel_max_group(op->select) >= op->items)
+        if (status == HADAL_OK && (kernel_max_group(op->select) >= op->items || op->items <= least))
             break;
     }
     return status;

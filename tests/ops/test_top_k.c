@@ -69,6 +69,9 @@ typedef enum pattern {
     FEW_VALUES,
     SIGNED_ZEROS,
     PERIODIC,
+    SPARSE,
+    NARROW,
+    MISFITS,
     PATTERNS
 } pattern;
 
@@ -90,6 +93,12 @@ static float pattern_score(pattern kind, size_t i, size_t count, uint64_t *rando
         return floorf(value * 4);
     case SIGNED_ZEROS:
         return value > 0.99f ? value : value < -0.99f ? value : value > 0 ? 0.0f : -0.0f;
+    case SPARSE: /* as RELU, but the plateau begins among the best 2048 of a long row */
+        return value > 0.98f ? value : 0.0f;
+    case NARROW: /* keys that have all but their last bits in common */
+        return 1.0f + value * 1e-5f;
+    case MISFITS:
+        return i % 97 == 0 ? value : i % 3 ? -INFINITY : NAN;
     case PERIODIC: /* the largest all in the same parts of a row that is split by a power of two */
         return i % 1024 < 16 ? 1.0f + value * 0.1f : value * 0.1f;
     default:
@@ -185,6 +194,64 @@ static void a_query_never_selects_the_future(void **state)
     free(scores);
 }
 
+/* Which positions of a row of `count` scores take_sample of top_k_group.cl reads. */
+static void find_sample(bool *sampled, size_t count)
+{
+    memset(sampled, 0, count * sizeof *sampled);
+    for (uint32_t part = 0; part < 1024; part++) {
+        uint32_t fraction = part << 22 | part * 2654435769u >> 10;
+        uint64_t vector = (uint64_t)fraction * (count / 4) >> 32;
+        for (size_t lane = 0; lane < 4; lane++)
+            sampled[vector * 4 + lane] = true;
+    }
+}
+
+/* Rows of which the sample is no picture: its best are all there is, or all the others are better, or a plateau seems
+ * longer than it is. */
+static void rows_that_deceive_the_sample_are_searched(void **state)
+{
+    (void)state;
+    enum { COUNT = 131072, SHORT = 8192, PLATEAU = 1900 };
+    uint64_t random = 8;
+    bool *sampled = calloc(COUNT, sizeof *sampled);
+    float *row = calloc(COUNT, sizeof *row);
+    assert_non_null(sampled);
+    assert_non_null(row);
+    find_sample(sampled, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        row[i] = test_random_float(&random) + (sampled[i] ? 4.0f : 0.0f);
+    check_row(row, COUNT, 2048);
+    for (size_t i = 0; i < COUNT; i++)
+        row[i] -= sampled[i] ? 8.0f : 0.0f;
+    check_row(row, COUNT, 2048);
+    find_sample(sampled, SHORT);
+    for (size_t i = 0, plateau = 0; i < SHORT; i++)
+        row[i] = sampled[i] && plateau++ < PLATEAU ? 1.0f : 0.5f * test_random_float(&random);
+    check_row(row, SHORT, 3000);
+    free(sampled), free(row);
+}
+
+/* Rows of one launch that are cut into slices, each as long as it is; the longest fills its bitmap more than once. */
+static void rows_of_any_length_share_a_launch(void **state)
+{
+    (void)state;
+    enum { STRIDE = 163840, ROWS = 6 };
+    static const size_t ks[] = {1, 17, 256, 2048};
+    static const pattern kinds[] = {RANDOM, SPARSE};
+    uint64_t random = 9;
+    float *scores = calloc((size_t)ROWS * STRIDE, sizeof *scores);
+    assert_non_null(scores);
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+        for (size_t i = 0; i < (size_t)ROWS * STRIDE; i++)
+            scores[i] = pattern_score(kinds[kind], i % STRIDE, STRIDE, &random);
+        for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
+            int32_t k = (int32_t)ks[i], positions[ROWS] = {STRIDE - 1, k > 1 ? k - 2 : 0, k - 1, 131071, k, 4999};
+            check_top_k(scores, STRIDE, positions, ROWS, 0, ROWS, ks[i]);
+        }
+    }
+    free(scores);
+}
+
 /* What one row of `count` scores selects: int32 [k], -1 where nothing was written, and how many. Freed with free(). */
 static int32_t *select_from(const float *scores, size_t count, size_t k, int32_t *chosen)
 {
@@ -200,6 +267,37 @@ static int32_t *select_from(const float *scores, size_t count, size_t k, int32_t
     int32_t *got = test_read(selected);
     buffer_free(row), buffer_free(at), buffer_free(count_buffer), buffer_free(selected), buffer_free(scratch);
     return got;
+}
+
+/* Lists come from slices in any order, and each launch finds the scratch as the first did. */
+static void the_same_scratch_serves_again_with_the_same_bits(void **state)
+{
+    (void)state;
+    enum { COUNT = 40000, ROWS = 3, K = 500, TIMES = 5 };
+    static const int32_t at[ROWS] = {COUNT - 1, 20000, COUNT - 1};
+    uint64_t random = 10;
+    float *scores = calloc((size_t)ROWS * COUNT, sizeof *scores);
+    for (size_t i = 0; i < (size_t)ROWS * COUNT; i++)
+        scores[i] = pattern_score(i < COUNT ? RANDOM : i < 2 * COUNT ? SPARSE : FEW_VALUES, i, COUNT, &random);
+    top_k_op op;
+    CHECK_OK(top_k_create(&op, test_device()));
+    buffer *rows = test_buffer(scores, (size_t)ROWS * COUNT * sizeof *scores), *positions = test_buffer(at, sizeof at);
+    buffer *counts = test_poisoned_buffer(sizeof at), *scratch = test_buffer(NULL, top_k_scratch_bytes(ROWS, COUNT));
+    int32_t *first = NULL;
+    for (size_t time = 0; time < TIMES; time++) {
+        buffer *selected = test_poisoned_buffer((size_t)ROWS * K * sizeof(int32_t));
+        CHECK_OK(top_k(&op, selected, K, counts, rows, COUNT, positions, 0, ROWS, K, scratch));
+        int32_t *got = test_read(selected);
+        if (first)
+            assert_memory_equal(got, first, (size_t)ROWS * K * sizeof *got);
+        buffer_free(selected);
+        if (first)
+            free(got);
+        else
+            first = got;
+    }
+    buffer_free(rows), buffer_free(positions), buffer_free(counts), buffer_free(scratch);
+    free(scores), free(first);
 }
 
 /* A query that sees at most k keys selects them all, the worst too, and nothing more. */
@@ -239,7 +337,7 @@ static void no_position_is_selected_twice_or_missed(void **state)
             least = fminf(least, row[got[i]]);
         }
         for (size_t s = 0; s < COUNT; s++)
-            assert_true(selected[s] || row[s] <= least);
+            assert_false(!selected[s] && row[s] > least);
         free(row), free(got);
     }
 }
@@ -250,6 +348,9 @@ int main(void)
         cmocka_unit_test(every_small_size_agrees_with_a_sort),
         cmocka_unit_test(long_rows_of_every_pattern_agree_with_a_sort),
         cmocka_unit_test(boundaries_inside_a_plateau_take_the_lower_positions),
+        cmocka_unit_test(rows_that_deceive_the_sample_are_searched),
+        cmocka_unit_test(rows_of_any_length_share_a_launch),
+        cmocka_unit_test(the_same_scratch_serves_again_with_the_same_bits),
         cmocka_unit_test(minus_infinity_is_selected_last_and_nan_after_it),
         cmocka_unit_test(a_query_never_selects_the_future),
         cmocka_unit_test(fewer_keys_than_k_are_all_selected),
