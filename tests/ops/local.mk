@@ -3,7 +3,11 @@
 
 ops_tests = \
 	tests/ops/test_attend \
+<<<<<<< HEAD
 	tests/ops/test_bench \
+=======
+	tests/ops/test_attend_tiles \
+>>>>>>> 039fd93 (attend_tiles runs without a device in the tests: its work-items are threads; results of splits are whole)
 	tests/ops/test_codes \
 	tests/ops/test_dispatch \
 	tests/ops/test_embed \
@@ -23,4 +27,4 @@ ops_tests = \
 	tests/ops/test_top_k
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
-EXTRA_DIST += tests/ops/codes.cl tests/ops/device.h tests/ops/host_matrix.h
+EXTRA_DIST += tests/ops/codes.cl tests/ops/device.h tests/ops/host_matrix.h tests/ops/warpgroups.h
