@@ -234,9 +234,14 @@ static hadal_status run_attend(const sequences *s, size_t repetition, bool dense
     for (size_t i = 0; i < s->count; i++) {
         const activations *a = &s->a[i];
         const layer_cache *cache = &s->caches[repetition % s->sets * s->count + i];
-        TRY(attend(&s->attend, a->attended, a->query, cache->latent, a->positions, dense ? NULL : a->selected,
-                   round_up(topk, ROW_UNIT), a->selected_counts, dense ? context : min_size(topk, context),
-                   s->settings.chunk, a->partials));
+        const attend_lists lists = {
+            .positions = a->positions,
+            .selected = dense ? NULL : a->selected,
+            .selected_stride = round_up(topk, ROW_UNIT),
+            .counts = a->selected_counts,
+            .longest = dense ? context : min_size(topk, context),
+        };
+        TRY(attend(&s->attend, a->attended, a->query, cache->latent, &lists, s->settings.chunk, a->partials));
     }
     return HADAL_OK;
 }

@@ -3,11 +3,8 @@
 
 ops_tests = \
 	tests/ops/test_attend \
-<<<<<<< HEAD
-	tests/ops/test_bench \
-=======
 	tests/ops/test_attend_tiles \
->>>>>>> 039fd93 (attend_tiles runs without a device in the tests: its work-items are threads; results of splits are whole)
+	tests/ops/test_bench \
 	tests/ops/test_codes \
 	tests/ops/test_dispatch \
 	tests/ops/test_embed \
