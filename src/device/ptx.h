@@ -9,6 +9,8 @@
 #ifndef HADAL_DEVICE_PTX_H
 #define HADAL_DEVICE_PTX_H
 
+#include <stddef.h>
+
 /* As in cl/tile_wgmma.clh. */
 #define PTX_MARK "//sm_90a "
 
