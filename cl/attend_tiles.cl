@@ -40,44 +40,37 @@
 
 /* What the roles share, by address in local memory. */
 typedef struct attend_shared {
-    uint latents;         /* slots of HALF bytes: FIRST_SLOTS, then SECOND_SLOTS */
-    uint rope;            /* slots of CHUNK bytes */
-    uint events;          /* of the slots, in that order: copied */
-    __local uint4 *weights; /* [WARPGROUP]; the top bit of a warp's weights: sums are to be scaled first */
+    uint latents;            /* slots of HALF bytes: FIRST_SLOTS, then SECOND_SLOTS */
+    uint rope;               /* slots of CHUNK bytes */
+    uint events;             /* of the slots, in that order: copied */
+    __local uint4 *weights;  /* this work-item's; the top bit: its warp's sums are to be scaled first */
     __local float2 *factors; /* [32]: by what */
 } attend_shared;
 
-/* What a group works on. */
-typedef struct attend_part {
-    int begin, end, tiles; /* positions of the list */
-    int lane, warp;        /* of the warpgroup */
-} attend_part;
-
 /* Where this work-item's first row belongs in [T, HEADS, splits]; the second is 8 heads further. */
-inline size_t result_row(attend_part part)
+inline size_t result_row(void)
 {
-    size_t head = get_group_id(2) * HEADS + get_group_id(0) * 64 + 16 * part.warp + part.lane / 4;
+    size_t head = get_group_id(2) * HEADS + get_group_id(0) * 64 + warpgroup_row();
     return head * get_num_groups(1) + get_group_id(1);
 }
 
-inline size_t result_row8(attend_part part)
+inline size_t result_row8(void)
 {
-    return result_row(part) + 8 * get_num_groups(1);
+    return result_row() + 8 * get_num_groups(1);
 }
 
 /* Weights of a tile from its scores, for the adders; raises the largest scores, *a of the first row and *b of the
  * second. */
-__attribute__((always_inline)) inline void weigh(float score[8], float *a, float *b, attend_shared shared,
-                                                 attend_part part)
+__attribute__((always_inline)) inline void weigh(float score[8], float *a, float *b, attend_shared shared)
 {
     float largest_a = fmax(fmax(score[0], score[1]), fmax(score[4], score[5]));
     float largest_b = fmax(fmax(score[2], score[3]), fmax(score[6], score[7]));
     bool raise = warp_any(largest_a > *a + RAISE || largest_b > *b + RAISE);
-    float2 factors = (float2)(1.0f);
+    float2 factors = pair_of(1.0f, 1.0f);
     if (raise) {
         largest_a = fmax(quad_max(largest_a), *a);
         largest_b = fmax(quad_max(largest_b), *b);
-        factors = (float2)(power_of_2((*a - largest_a) * LOG2_E), power_of_2((*b - largest_b) * LOG2_E));
+        factors = pair_of(power_of_2((*a - largest_a) * LOG2_E), power_of_2((*b - largest_b) * LOG2_E));
         *a = largest_a;
         *b = largest_b;
     }
@@ -85,23 +78,23 @@ __attribute__((always_inline)) inline void weigh(float score[8], float *a, float
 #pragma unroll
     for (int i = 0; i < 8; i++)
         score[i] = power_of_2(score[i] * LOG2_E - (i & 2 ? scaled_b : scaled_a));
-    uint4 weights = (uint4)(bf16_pair(score[0], score[1]), bf16_pair(score[2], score[3]),
+    uint4 weights = words_of(bf16_pair(score[0], score[1]), bf16_pair(score[2], score[3]),
                             bf16_pair(score[4], score[5]), bf16_pair(score[6], score[7]));
     weights.x |= (uint)raise << 31; /* weights are not negative */
     MEET(WEIGHTS_TAKEN);
-    shared.weights[part.warp * 32 + part.lane] = weights;
-    if (raise && part.lane % 4 == 0)
-        shared.factors[part.warp * 8 + part.lane / 4] = factors;
+    *shared.weights = weights;
+    if (raise && warpgroup_item() % 4 == 0)
+        shared.factors[warpgroup_item() / 4] = factors;
     ARRIVE(WEIGHTS_READY);
 }
 
-/* Scores of keys behind the list's end do not count. */
-__attribute__((always_inline)) inline void mask_last(float score[8], attend_part part)
+/* Only the first `keys` of a tile's scores count. */
+__attribute__((always_inline)) inline void mask_scores(float score[8], int keys)
 {
-    int key = part.begin + (part.tiles - 1) * KEYS + part.lane % 4 * 2;
+    keys -= warpgroup_item() % 4 * 2;
 #pragma unroll
     for (int i = 0; i < 8; i++)
-        score[i] = key + (i & 1) + (i >> 2) * 8 < part.end ? score[i] : -INFINITY;
+        score[i] = (i & 1) + (i >> 2) * 8 < keys ? score[i] : -INFINITY;
 }
 
 /* Waits for the first half and the rope part of tile i, which is in that slot. */
@@ -122,37 +115,37 @@ inline void await_second(attend_shared shared, int i)
 #define SECOND_AT(i) (shared.latents + (FIRST_SLOTS + (i) % SECOND_SLOTS) * HALF)
 #define ROPE_AT(i) (shared.rope + (i) % ROPE_SLOTS * CHUNK)
 
-/* The scorer's work. maxima [T, HEADS, splits] of pairs, of which the first is the largest score; null: not wanted. */
+/* The scorer's work: tiles, of which the last has last_keys keys. maxima [T, HEADS, splits] of pairs, of which the first is the largest score; null: not wanted. */
 __attribute__((always_inline)) inline void score(__global const float *query, __global float *maxima,
-                                                 attend_shared shared, attend_part part)
+                                                 attend_shared shared, int tiles, int last_keys)
 {
     float scores[8], a = -INFINITY, b = -INFINITY;
     uint slot = 0, phase = 0; /* of the next first half */
-    query_load(query + (16 * part.warp + part.lane / 4) * ROW + part.lane % 4 * 2, 8 * ROW);
-    if (part.tiles > 0) {
+    query_load(query + warpgroup_row() * ROW + warpgroup_item() % 4 * 2, 8 * ROW);
+    if (tiles > 0) {
         await_first(shared, 0, 0, 0);
         scores_first_half(FIRST_AT(0), ROPE_AT(0));
         await_second(shared, 0);
         scores_third_quarter(SECOND_AT(0));
-        for (int i = 1; i < part.tiles; i++) {
+        for (int i = 1; i < tiles; i++) {
             if (++slot == FIRST_SLOTS)
                 slot = 0, phase ^= 1;
             await_first(shared, i, slot, phase);
             scores_last_quarter(SECOND_AT(i - 1));
             scores_take(scores);
             scores_first_half(FIRST_AT(slot), ROPE_AT(i));
-            weigh(scores, &a, &b, shared, part);
+            weigh(scores, &a, &b, shared);
             await_second(shared, i);
             scores_third_quarter(SECOND_AT(i));
         }
-        scores_last_quarter(SECOND_AT(part.tiles - 1));
+        scores_last_quarter(SECOND_AT(tiles - 1));
         scores_take(scores);
-        mask_last(scores, part);
-        weigh(scores, &a, &b, shared, part);
+        mask_scores(scores, last_keys);
+        weigh(scores, &a, &b, shared);
     }
-    if (maxima && part.lane % 4 == 0) {
-        maxima[result_row(part) * 2] = a;
-        maxima[result_row8(part) * 2] = b;
+    if (maxima && warpgroup_item() % 4 == 0) {
+        maxima[result_row() * 2] = a;
+        maxima[result_row8() * 2] = b;
     }
 }
 
@@ -160,7 +153,8 @@ __attribute__((always_inline)) inline void score(__global const float *query, __
 typedef struct attend_rows {
     __global const char *cache;   /* where this work-item's pieces begin in row 0 */
     __global const int *selected; /* null: all */
-    int row, last, side;          /* row of the tile that this work-item copies pieces of */
+    int row, last;                /* row of the tile that this work-item copies pieces of; the last of all */
+    int side;                     /* which half */
     uint latents, rope;           /* where it copies them in slot 0 */
     uint events;                  /* of the slots of this half */
     uint rope_events;
@@ -168,7 +162,7 @@ typedef struct attend_rows {
 
 inline int row_of(attend_rows rows, int i)
 {
-    i = min(i + rows.row, rows.last);
+    i = min(i * KEYS + rows.row, rows.last);
     return rows.selected ? rows.selected[i] : i;
 }
 
@@ -196,34 +190,34 @@ inline float pair_sum(uint pair)
 /* An adder's work. to [T, HEADS, splits, LATENT]; totals [T, HEADS, splits] of pairs, of which the second is the sum of
  * weights; null: the mean is wanted. */
 __attribute__((always_inline)) inline void add(__global float *to, __global float *totals, attend_rows rows,
-                                               attend_shared shared, attend_part part)
+                                               attend_shared shared, int tiles)
 {
-    const int slots = rows.side ? SECOND_SLOTS : FIRST_SLOTS, item = part.warp * 32 + part.lane;
+    const int slots = rows.side ? SECOND_SLOTS : FIRST_SLOTS;
     const uint slots_at = shared.latents + rows.side * FIRST_SLOTS * HALF;
-    for (int i = 0; i < slots && i < part.tiles; i++) {
-        int row = row_of(rows, part.begin + i * KEYS);
+    for (int i = 0; i < slots && i < tiles; i++) {
+        int row = row_of(rows, i);
         copy_latents(rows, row, i);
         if (rows.side)
             copy_rope(rows, row, i);
     }
     int next = 0, ahead = 0;
-    if (part.tiles > 0) {
-        next = row_of(rows, part.begin + slots * KEYS);
-        ahead = row_of(rows, part.begin + (slots + TILES_AHEAD) * KEYS);
+    if (tiles > 0) {
+        next = row_of(rows, slots);
+        ahead = row_of(rows, slots + TILES_AHEAD);
         ARRIVE(WEIGHTS_TAKEN);
     }
     sums_clear();
     float total_a = 0.0f, total_b = 0.0f;
     uint slot = 0;
-    for (int i = 0; i < part.tiles; i++) {
+    for (int i = 0; i < tiles; i++) {
         MEET(WEIGHTS_READY);
-        uint4 weights = shared.weights[item];
+        uint4 weights = *shared.weights;
         bool raised = (int)weights.x < 0;
-        float2 factors = (float2)(1.0f);
+        float2 factors = pair_of(1.0f, 1.0f);
         weights.x &= 0x7fffffffu;
         if (raised)
-            factors = shared.factors[item / 4];
-        if (i + 1 < part.tiles)
+            factors = shared.factors[warpgroup_item() / 4];
+        if (i + 1 < tiles)
             ARRIVE(WEIGHTS_TAKEN);
         if (raised) {
             total_a *= factors.x;
@@ -231,29 +225,29 @@ __attribute__((always_inline)) inline void add(__global float *to, __global floa
             sums_scale(factors);
         }
         sums_add(weights, slots_at + slot * HALF);
-        if (rows.side && i + ROPE_SLOTS < part.tiles)
+        if (rows.side && i + ROPE_SLOTS < tiles)
             copy_rope(rows, next, i);
-        if (item % 8 < 4 + rows.side) /* four lines of the latents, one of the rope part; 16 bytes apart to begin with */
-            prefetch_line(rows.cache + (size_t)ahead * (ROW * 2) + item % 8 * 112);
-        ahead = row_of(rows, part.begin + (i + 1 + slots + TILES_AHEAD) * KEYS);
+        if (warpgroup_item() % 8 < 4 + rows.side) /* four lines of the latents, one of the rope part; 16 bytes apart to begin with */
+            prefetch_line(rows.cache + (size_t)ahead * (ROW * 2) + warpgroup_item() % 8 * 112);
+        ahead = row_of(rows, i + 1 + slots + TILES_AHEAD);
         total_a += pair_sum(weights.x) + pair_sum(weights.z);
         total_b += pair_sum(weights.y) + pair_sum(weights.w);
         sums_wait();
-        if (i + slots < part.tiles) {
+        if (i + slots < tiles) {
             copy_latents(rows, next, slot);
-            next = row_of(rows, part.begin + (i + 1 + slots) * KEYS);
+            next = row_of(rows, i + 1 + slots);
         }
         slot = slot + 1 == (uint)slots ? 0 : slot + 1;
     }
     total_a = quad_sum(total_a);
     total_b = quad_sum(total_b);
-    if (totals && !rows.side && part.lane % 4 == 0) {
-        totals[result_row(part) * 2 + 1] = total_a;
-        totals[result_row8(part) * 2 + 1] = total_b;
+    if (totals && !rows.side && warpgroup_item() % 4 == 0) {
+        totals[result_row() * 2 + 1] = total_a;
+        totals[result_row8() * 2 + 1] = total_b;
     }
-    to += rows.side * (LATENT / 2) + part.lane % 4 * 2;
-    sums_store(to + result_row(part) * LATENT, to + result_row8(part) * LATENT,
-               totals ? (float2)(1.0f) : (float2)(1.0f / total_a, 1.0f / total_b));
+    to += rows.side * (LATENT / 2) + warpgroup_item() % 4 * 2;
+    sums_store(to + result_row() * LATENT, to + result_row8() * LATENT,
+               totals ? pair_of(1.0f, 1.0f) : pair_of(1.0f / total_a, 1.0f / total_b));
 }
 
 /* Arguments as of attend in attend.cl. Groups: blocks of 64 heads, splits of `split_length` positions (a multiple of
@@ -263,19 +257,18 @@ attend_tiles(__global float *out, __global float *scratch, __global const float 
              __global const int *positions, __global const int *selected, int selected_stride,
              __global const int *counts, __global const int *sequences, int sequence_stride, int split_length)
 {
-    __local uint4 slots[((FIRST_SLOTS + SECOND_SLOTS) * HALF + ROPE_SLOTS * CHUNK) / 16] __attribute__((aligned(1024)));
-    __local ulong events[FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS];
-    __local uint4 weights[WARPGROUP];
-    __local float2 factors[WARPGROUP / 4];
+    LOCAL_ARRAY uint4 slots[((FIRST_SLOTS + SECOND_SLOTS) * HALF + ROPE_SLOTS * CHUNK) / 16] __attribute__((aligned(1024)));
+    LOCAL_ARRAY ulong events[FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS];
+    LOCAL_ARRAY uint4 weights[WARPGROUP];
+    LOCAL_ARRAY float2 factors[WARPGROUP / 4];
     ATTEND_REGISTERS;
-    const int me = get_local_id(0), role = me / WARPGROUP, item = me % WARPGROUP;
+    const int me = get_local_id(0), role = me / WARPGROUP, begin = (int)get_group_id(1) * split_length;
     const size_t token = get_group_id(2), splits = get_num_groups(1), head = get_group_id(0) * 64;
-    attend_part part = {.begin = (int)get_group_id(1) * split_length, .lane = item % 32, .warp = item / 32};
-    part.end = min(selected ? counts[token] : positions[token] + 1, part.begin + split_length);
-    part.tiles = (part.end - part.begin + KEYS - 1) / KEYS;
-    const uint latents = (uint)(size_t)slots;
-    const attend_shared shared = {latents, latents + (FIRST_SLOTS + SECOND_SLOTS) * HALF, (uint)(size_t)events, weights,
-                                  factors};
+    const int count = min(selected ? counts[token] : positions[token] + 1, begin + split_length) - begin;
+    const int tiles = (count + KEYS - 1) / KEYS;
+    const uint latents = local_address(slots);
+    const attend_shared shared = {latents, latents + (FIRST_SLOTS + SECOND_SLOTS) * HALF, local_address(events),
+                                  weights + me % WARPGROUP, factors};
     __global float *totals = splits == 1 ? 0 : scratch + get_num_groups(2) * HEADS * splits * LATENT;
     query += (token * HEADS + head) * ROW;
     if (me < FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS)
@@ -285,24 +278,28 @@ attend_tiles(__global float *out, __global float *scratch, __global const float 
     barrier(CLK_LOCAL_MEM_FENCE);
     if (role == 0) {
         ROLE_REGISTERS_MORE(184);
-        score(query, totals, shared, part);
+        score(query, totals, shared, tiles, count - (tiles - 1) * KEYS);
     } else {
         ROLE_REGISTERS_LESS(160);
-        const int side = role - 1, row = item / 8, piece = item % 8;
+        const int side = role - 1, row = me % WARPGROUP / 8, piece = me % 8;
         const uint at = row * 128 + ((piece ^ (row & 7)) << 4);
         if (sequences)
             cache += (size_t)sequences[token] * sequence_stride * (ROW * 2);
+        if (selected)
+            selected += token * selected_stride + begin;
+        else
+            cache += (size_t)begin * (ROW * 2);
         const attend_rows rows = {
             .cache = cache + side * (HALF / KEYS) + piece * 16,
-            .selected = selected ? selected + token * selected_stride : 0,
+            .selected = selected,
             .row = row,
-            .last = part.end - 1,
+            .last = count - 1,
             .side = side,
             .latents = latents + side * FIRST_SLOTS * HALF + at,
             .rope = shared.rope + at,
             .events = shared.events + side * FIRST_SLOTS * 8,
             .rope_events = shared.events + (FIRST_SLOTS + SECOND_SLOTS) * 8,
         };
-        add(splits == 1 ? out : scratch, totals, rows, shared, part);
+        add(splits == 1 ? out : scratch, totals, rows, shared, tiles);
     }
 }

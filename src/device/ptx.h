@@ -9,11 +9,14 @@
 #ifndef HADAL_DEVICE_PTX_H
 #define HADAL_DEVICE_PTX_H
 
+#include <stddef.h>
+
 /* As in cl/tile_wgmma.clh. */
 #define PTX_MARK "//sm_90a "
 
 /* PTX text (NUL terminated) of `bytes` bytes with `.target sm_90` as `.target sm_90a` and every PTX_MARK blanked out.
- * *corrected is freed with free(); NULL when the text is no PTX for sm_90, or memory ran out. */
+ * Where kernels move registers between warpgroups (setmaxnreg), a work-group may begin with all of a multiprocessor's, as
+ * that instruction needs to know. *corrected is freed with free(); NULL when the text is no PTX for sm_90, or memory ran out. */
 void ptx_correct(char **corrected, const char *ptx, size_t bytes);
 
 #endif

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 device_tests = \
-	tests/device/test_device
+	tests/device/test_device \
+	tests/device/test_ptx
 check_PROGRAMS += $(device_tests)
 TESTS += $(device_tests)

@@ -3,6 +3,7 @@
 
 ops_tests = \
 	tests/ops/test_attend \
+	tests/ops/test_attend_tiles \
 	tests/ops/test_bench \
 	tests/ops/test_codes \
 	tests/ops/test_dispatch \
@@ -23,4 +24,4 @@ ops_tests = \
 	tests/ops/test_top_k
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
-EXTRA_DIST += tests/ops/codes.cl tests/ops/device.h tests/ops/host_matrix.h
+EXTRA_DIST += tests/ops/codes.cl tests/ops/device.h tests/ops/host_matrix.h tests/ops/warpgroups.h
