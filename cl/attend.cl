@@ -110,8 +110,8 @@ inline void add_tile(float *sums, const float *factors, const float *weights, co
 }
 
 /* query [T, HEADS, ROW], cache [capacity, ROW]; the list of token t is selected [T, selected_stride], counts[t] of it,
- * or 0..positions[t] when selected is null. Position 0 of token t is row sequences[t] * sequence_stride of the cache, or
- * row 0 when sequences is null. Groups: splits of `split_length` positions, blocks of heads, tokens. */
+ * or 0..positions[t] when selected is null. Position 0 of token t is row sequences[t] * sequence_stride of the cache,
+ * or row 0 when sequences is null. Groups: splits of `split_length` positions, blocks of heads, tokens. */
 __kernel void attend(__global float *out, __global float *scratch, __global const float *query,
                      __global const cache_t *cache, __global const int *positions, __global const int *selected,
                      int selected_stride, __global const int *counts, __global const int *sequences,
@@ -286,8 +286,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
 
 #endif
 
-/* out [T, HEADS, PADDED_LATENT] = the mean over all `splits` of attend's scratch, at most MOST_SPLITS. Work-items of a group
- * take columns, and parts of the splits where there are more work-items than columns. Groups: HEADS, T. */
+/* out [T, HEADS, PADDED_LATENT] = the mean over all `splits` of attend's scratch, at most MOST_SPLITS. Work-items of a
+ * group take columns, and parts of the splits where there are more work-items than columns. Groups: HEADS, T. */
 #define COLUMN_ITEMS (PADDED_LATENT / VECTOR < GROUP ? PADDED_LATENT / VECTOR : GROUP)
 #define SPLIT_PARTS (GROUP / COLUMN_ITEMS)
 
@@ -334,7 +334,8 @@ __kernel void attend_combine(__global float *out, __global const float *scratch,
     size_t row = get_group_id(1) * HEADS + get_group_id(0), rows = get_num_groups(1) * HEADS;
     int item = (int)get_local_id(0) % COLUMN_ITEMS;
     float factor = weigh_splits(weights, sums,
-                                (__global const float2 *)(scratch + rows * splits * PADDED_LATENT) + row * splits, splits);
+                                (__global const float2 *)(scratch + rows * splits * PADDED_LATENT) + row * splits,
+                                splits);
     scratch += row * splits * PADDED_LATENT;
     out += row * PADDED_LATENT;
 #if SPLIT_PARTS > 1

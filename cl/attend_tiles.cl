@@ -115,7 +115,8 @@ inline void await_second(attend_shared shared, int i)
 #define SECOND_AT(i) (shared.latents + (FIRST_SLOTS + (i) % SECOND_SLOTS) * HALF)
 #define ROPE_AT(i) (shared.rope + (i) % ROPE_SLOTS * CHUNK)
 
-/* The scorer's work: tiles, of which the last has last_keys keys. maxima [T, HEADS, splits] of pairs, of which the first is the largest score; null: not wanted. */
+/* The scorer's work: tiles, of which the last has last_keys keys. maxima [T, HEADS, splits] of pairs, of which the
+ * first is the largest score; null: not wanted. */
 __attribute__((always_inline)) inline void score(__global const float *query, __global float *maxima,
                                                  attend_shared shared, int tiles, int last_keys)
 {
@@ -227,7 +228,8 @@ __attribute__((always_inline)) inline void add(__global float *to, __global floa
         sums_add(weights, slots_at + slot * HALF);
         if (rows.side && i + ROPE_SLOTS < tiles)
             copy_rope(rows, next, i);
-        if (warpgroup_item() % 8 < 4 + rows.side) /* four lines of the latents, one of the rope part; 16 bytes apart to begin with */
+        /* Four lines of the latents, one of the rope part; 16 bytes apart to begin with. */
+        if (warpgroup_item() % 8 < 4 + rows.side)
             prefetch_line(rows.cache + (size_t)ahead * (ROW * 2) + warpgroup_item() % 8 * 112);
         ahead = row_of(rows, i + 1 + slots + TILES_AHEAD);
         total_a += pair_sum(weights.x) + pair_sum(weights.z);
@@ -257,7 +259,8 @@ attend_tiles(__global float *out, __global float *scratch, __global const float 
              __global const int *positions, __global const int *selected, int selected_stride,
              __global const int *counts, __global const int *sequences, int sequence_stride, int split_length)
 {
-    LOCAL_ARRAY uint4 slots[((FIRST_SLOTS + SECOND_SLOTS) * HALF + ROPE_SLOTS * CHUNK) / 16] __attribute__((aligned(1024)));
+    LOCAL_ARRAY uint4 slots[((FIRST_SLOTS + SECOND_SLOTS) * HALF + ROPE_SLOTS * CHUNK) / 16]
+        __attribute__((aligned(1024)));
     LOCAL_ARRAY ulong events[FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS];
     LOCAL_ARRAY uint4 weights[WARPGROUP];
     LOCAL_ARRAY float2 factors[WARPGROUP / 4];

@@ -74,8 +74,9 @@ __kernel void linear(__global float *out, __global const float *in, __global con
         }
 }
 
-/* out[token, head, row] = factor * in[token, head] . weight[head][row], one matrix [rows, stride] a head. in and out of a
- * token begin token_stride floats apart, those of its heads head_stride. This slab holds the heads from first_head on. */
+/* out[token, head, row] = factor * in[token, head] . weight[head][row], one matrix [rows, stride] a head. in and out
+ * of a token begin token_stride floats apart, those of its heads head_stride. This slab holds the heads from
+ * first_head on. */
 __kernel void linear_heads(__global float *out, int out_token_stride, int out_head_stride, __global const float *in,
                            int in_token_stride, int in_head_stride, __global const weight_t *weight,
                            __global const float *scales, int tokens, int first_head, int rows, int stride,

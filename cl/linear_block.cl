@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* y = x W^T of many tokens in float32 on GPUs: the portable counterpart of matmul.cl, with the arguments of the kernels of
- * the same names in linear.cl. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items 8 by 8 of
- * them in registers; both operands pass through local memory DEPTH columns at a time, the next ones already on their way
- * in registers. Sums run over the columns in order. */
+/* y = x W^T of many tokens in float32 on GPUs: the portable counterpart of matmul.cl, with the arguments of the
+ * kernels of the same names in linear.cl. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items
+ * 8 by 8 of them in registers; both operands pass through local memory DEPTH columns at a time, the next ones already
+ * on their way in registers. Sums run over the columns in order. */
 
 #include "dtype.clh"
 
@@ -54,8 +54,8 @@ inline void store_columns(__local float *operand, const float4 loaded[LOADS])
 
 /* sums[row][token] of this work-item; inputs: where its loads' tokens begin. */
 inline void multiply_block(float sums[SIDE][SIDE], __local float *tokens, __local float *rows,
-                           __global const float *const inputs[LOADS], __global const weight_t *weight, __global const float *scales,
-                           const weights *w, int first_row)
+                           __global const float *const inputs[LOADS], __global const weight_t *weight,
+                           __global const float *scales, const weights *w, int first_row)
 {
     float4 next_tokens[LOADS], next_rows[LOADS];
     int me = get_local_id(0), row_at = me / 16 * 4, token_at = me % 16 * 4;

@@ -19,8 +19,8 @@
 
 /* packed[row, :] = in[row, :] * factors[row] in 16 bits, factors a power of two that brings the row's largest magnitude
  * to 2^14 .. 2^15 where halves are used (they end at 65504 and lose bits below 2^-14), 1 where bfloat16s are. Row
- * token * heads + head of in begins at token * token_stride + head * head_stride; packed rows are packed_stride elements
- * long: a multiple of TILE_DEPTH, zeros beyond `columns`. Groups: heads, tokens. */
+ * token * heads + head of in begins at token * token_stride + head * head_stride; packed rows are packed_stride
+ * elements long: a multiple of TILE_DEPTH, zeros beyond `columns`. Groups: heads, tokens. */
 __kernel void matmul_pack(__global uint *packed, __global float *factors, __global const float *in, int token_stride,
                           int head_stride, int columns, int packed_stride)
 {
@@ -174,8 +174,8 @@ inline __global const tile_b *copied_chunk(__global const tile_b *packed, size_t
     return packed + row * packed_stride + (int)get_local_id(0) % TILE_CHUNKS * TILE_CHUNK_ELEMENTS;
 }
 
-/* out[token, out_column + row] (+)= in[in_row + token] . weight[row], from packed rows [in_row + tokens, packed_stride].
- * Groups: tiles of tokens, tiles of rows. */
+/* out[token, out_column + row] (+)= in[in_row + token] . weight[row], from packed rows [in_row + tokens,
+ * packed_stride]. Groups: tiles of tokens, tiles of rows. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 matmul(__global float *out, __global const tile_b *packed, __global const float *factors,
        __global const weight_t *weight, __global const float *scales, int tokens, int packed_stride, int out_stride,
@@ -204,9 +204,10 @@ matmul(__global float *out, __global const tile_b *packed, __global const float 
     }
 }
 
-/* out[token, head, row] = factor * in[token, head] . weight[head][row] from packed rows [tokens, heads, packed_stride]; out
- * of a token begins token_stride floats apart, that of its heads head_stride. weight: one matrix [rows, stride] a head;
- * this slab holds the heads from first_head on. Groups: tiles of tokens, tiles of rows, heads. */
+/* out[token, head, row] = factor * in[token, head] . weight[head][row] from packed rows [tokens, heads,
+ * packed_stride]; out of a token begins token_stride floats apart, that of its heads head_stride. weight: one matrix
+ * [rows, stride] a head; this slab holds the heads from first_head on. Groups: tiles of tokens, tiles of rows,
+ * heads. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 matmul_heads(__global float *out, __global const tile_b *packed, __global const float *factors,
              __global const weight_t *weight, __global const float *scales, int tokens, int heads, int first_head,
@@ -215,8 +216,8 @@ matmul_heads(__global float *out, __global const tile_b *packed, __global const 
 {
     __local __attribute__((aligned(1024))) tile_b ring[STAGES * STAGE + TILE_SCRATCH];
     int here = (int)get_group_id(2), head = first_head + here;
-    weights w = {weight + (size_t)here * rows * stride, scales + (size_t)here * scale_rows * scale_columns, rows, stride,
-                 block_rows, block_columns, scale_columns, scale_factor};
+    weights w = {weight + (size_t)here * rows * stride, scales + (size_t)here * scale_rows * scale_columns, rows,
+                 stride, block_rows, block_columns, scale_columns, scale_factor};
     int first_token = (int)get_group_id(0) * TILE_COLUMNS, first_row = own_first_row();
     __global const tile_b *sources[COPIES];
     held h;
@@ -249,8 +250,8 @@ matmul_experts(__global float *out, __global const tile_b *packed, __global cons
     __local __attribute__((aligned(1024))) tile_b ring[STAGES * STAGE + TILE_SCRATCH];
     int here = (int)get_group_id(2), first_row = own_first_row();
     int begin = offsets[first_expert + here], end = offsets[first_expert + here + 1];
-    weights w = {weight + (size_t)here * rows * stride, scales + (size_t)here * scale_rows * scale_columns, rows, stride,
-                 block_rows, block_columns, scale_columns, scale_factor};
+    weights w = {weight + (size_t)here * rows * stride, scales + (size_t)here * scale_rows * scale_columns, rows,
+                 stride, block_rows, block_columns, scale_columns, scale_factor};
     held h;
     hold_rows(&h, &w, first_row);
     for (int tile = begin + (int)get_group_id(0) * TILE_COLUMNS; tile < end;

@@ -30,8 +30,8 @@ typedef struct matvec_segment {
  * out_step. A group's lane groups take a piece of the columns and a part of the rows at a time. scratch: float [lines +
  * 1][pieces], on CPUs [stride] more. */
 __kernel void matvec_segments(__global const float *in, int in_start, int in_step, __global const float *norm_weight,
-                              int width, float epsilon, int out_step, float factor, int accumulate, __local float *scratch,
-                              SEGMENT(0), SEGMENT(1), SEGMENT(2), SEGMENT(3))
+                              int width, float epsilon, int out_step, float factor, int accumulate,
+                              __local float *scratch, SEGMENT(0), SEGMENT(1), SEGMENT(2), SEGMENT(3))
 {
     LANE_SCRATCH(MOST_ITEMS);
     int group = (int)get_group_id(0);
@@ -62,9 +62,9 @@ __kernel void matvec_segments(__global const float *in, int in_start, int in_ste
 
 #if MATRICES == 2
 
-/* act[token, slot, row] = silu(g) u, g and u = RMSNorm(in[token]) . row `row` of gate and of up, of the expert ids[token,
- * slot], and for slot == choices of the shared expert, whose matrices are as wide as they like. Groups: blocks of rows,
- * slots, tokens. scratch: float [2 * block + 1][pieces]. */
+/* act[token, slot, row] = silu(g) u, g and u = RMSNorm(in[token]) . row `row` of gate and of up, of the expert
+ * ids[token, slot], and for slot == choices of the shared expert, whose matrices are as wide as they like. Groups:
+ * blocks of rows, slots, tokens. scratch: float [2 * block + 1][pieces]. */
 __kernel void matvec_gated(__global float *act, __global const float *in, __global const float *norm_weight, int width,
                            float epsilon, int block, int parts, __local float *scratch, int in_stride, int act_stride,
                            int slot_stride, __global const int *ids, int choices, __global const uchar *gate,

@@ -223,7 +223,8 @@ typedef struct hadal_session_options {
     size_t sequences;    /* timelines side by side, each with a context of its own; 0: 1 */
 } hadal_session_options;
 
-/* Allocates caches and activations for one timeline of tokens, or for several. The session borrows the model. options may be NULL. */
+/* Allocates caches and activations for one timeline of tokens, or for several. The session borrows the model. options
+ * may be NULL. */
 HADAL_API HADAL_CHECKED hadal_status hadal_session_create(hadal_session **session, hadal_model *model,
                                                          const hadal_session_options *options);
 HADAL_API void hadal_session_free(hadal_session *session);

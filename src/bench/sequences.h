@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* What attention of one layer works on: a step of several sequences, all random, and several sets of caches, as if of as
- * many layers. The operations run in the order and in the pieces in which
+/* What attention of one layer works on: a step of several sequences, all random, and several sets of caches, as if of
+ * as many layers. The operations run in the order and in the pieces in which
  * src/model/forward.c runs them. */
 
 #ifndef HADAL_BENCH_SEQUENCES_H

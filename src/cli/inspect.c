@@ -182,11 +182,12 @@ static int print_json(const inspection *in)
 {
     const hadal_plan *plan = &in->plan;
     uint64_t total = plan->weight_bytes + plan->session_bytes;
-    json_t *device = in->limits ? json_pack("{s:I, s:s, s:I, s:s, s:s, s:b}", "index", (json_int_t)in->limits->index, "name",
-                                            in->limits->name, "memory_bytes", (json_int_t)in->limits->memory_bytes,
-                                            "precision", engine_precision_name(in->limits->precision), "matrix_unit",
-                                            in->limits->matrix_unit, "fits", total <= in->limits->memory_bytes)
-                                : json_null();
+    json_t *device = in->limits
+                         ? json_pack("{s:I, s:s, s:I, s:s, s:s, s:b}", "index", (json_int_t)in->limits->index, "name",
+                                     in->limits->name, "memory_bytes", (json_int_t)in->limits->memory_bytes,
+                                     "precision", engine_precision_name(in->limits->precision), "matrix_unit",
+                                     in->limits->matrix_unit, "fits", total <= in->limits->memory_bytes)
+                         : json_null();
     return output_json(json_pack(
         "{s:s, s:s, s:o, s:b, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "type", "model", "path", in->path,
         "model", model_json(&plan->model), "from_config_only", plan->from_config_only, "file_bytes",

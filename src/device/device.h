@@ -104,8 +104,8 @@ HADAL_CHECKED hadal_status kernel_get(kernel **found, hadal_device *device, cons
 
 /* Tells visit of every program that kernel_get has built so far: the family, and the options that its operation gave
  * beside those of all kernels. */
-void device_list_programs(const hadal_device *device, void (*visit)(void *user, const char *family, const char *options),
-                          void *user);
+void device_list_programs(const hadal_device *device,
+                          void (*visit)(void *user, const char *family, const char *options), void *user);
 
 /* The largest work-group that this kernel can run with on this device. */
 size_t kernel_max_group(const kernel *measured);

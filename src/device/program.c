@@ -173,8 +173,8 @@ failed:
     return status;
 }
 
-void device_list_programs(const hadal_device *device, void (*visit)(void *user, const char *family, const char *options),
-                          void *user)
+void device_list_programs(const hadal_device *device,
+                          void (*visit)(void *user, const char *family, const char *options), void *user)
 {
     for (const program *at = device->programs; at; at = at->next)
         visit(user, at->family, at->options);

@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* Where warpgroups take each other's registers (setmaxnreg), the assembler must know how many a work-item begins with:
- * behind each size of a work-group (.reqntid) it is told that one group on a multiprocessor is enough. NULL if memory ran
- * out. */
+ * behind each size of a work-group (.reqntid) it is told that one group on a multiprocessor is enough. NULL if memory
+ * ran out. */
 static char *tell_residence(char *text)
 {
     static const char size[] = ".reqntid", one_group[] = ".minnctapersm 1\n";

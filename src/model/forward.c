@@ -194,8 +194,8 @@ static hadal_status experts(forward *f, const layer_weights *w, const step *s)
                        c->hidden_size, choices);
 }
 
-/* What experts() and mlp() compute, for one token: whatever it needs of the weights is read once, in two launches behind
- * the router's. */
+/* What experts() and mlp() compute, for one token: whatever it needs of the weights is read once, in two launches
+ * behind the router's. */
 static matvec_experts experts_of_one(const forward *f, const layer_weights *w)
 {
     const activations *a = &f->a;

@@ -10,7 +10,8 @@
 
 typedef struct forward forward;
 
-/* Kernels, caches and activations for settings->sequences of at most settings->context tokens each. Borrows the model. */
+/* Kernels, caches and activations for settings->sequences of at most settings->context tokens each. Borrows the
+ * model. */
 HADAL_CHECKED hadal_status forward_create(forward **created, hadal_model *model, const settings *s);
 void forward_free(forward *freed);
 
@@ -24,8 +25,9 @@ typedef struct forward_token {
     int32_t sequence; /* below settings->sequences */
 } forward_token;
 
-/* Takes tokens[count] (1 to settings->chunk) through all layers. Every position before a token's own must have been taken,
- * in an earlier step or before it in this one; the tokens of one sequence follow one another. Allocates nothing. */
+/* Takes tokens[count] (1 to settings->chunk) through all layers. Every position before a token's own must have been
+ * taken, in an earlier step or before it in this one; the tokens of one sequence follow one another. Allocates
+ * nothing. */
 HADAL_CHECKED hadal_status forward_step(forward *f, const forward_token *tokens, size_t count);
 
 /* Fills the caches of all layers with random latents and keys of usual size, as if every position had been taken, so

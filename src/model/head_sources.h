@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* kv_b_proj [H (nope + v), kv_lora_rank] as what attention in latent space multiplies by: for each head W_UK transposed,
- * which carries a query into latent space, and W_UV, which carries a latent output back
+/* kv_b_proj [H (nope + v), kv_lora_rank] as what attention in latent space multiplies by: for each head W_UK
+ * transposed, which carries a query into latent space, and W_UV, which carries a latent output back
  * (https://arxiv.org/abs/2405.04434 section 2.1). */
 
 #ifndef HADAL_MODEL_HEAD_SOURCES_H

@@ -278,8 +278,10 @@ static void free_layer(layer_weights *layer)
                                layer->kv_a_layernorm, layer->indexer_k_norm_weight, layer->indexer_k_norm_bias,
                                layer->router_bias};
     matrix *const matrices[] = {
-        &layer->q_a_proj,     &layer->q_b_proj,   &layer->kv_a_proj,            &layer->k_up_proj, &layer->v_up_proj, &layer->o_proj,
-        &layer->indexer_wq_b, &layer->indexer_wk, &layer->indexer_weights_proj, &layer->router,
+        &layer->q_a_proj,     &layer->q_b_proj,   &layer->kv_a_proj,
+        &layer->k_up_proj,    &layer->v_up_proj,  &layer->o_proj,
+        &layer->indexer_wq_b, &layer->indexer_wk, &layer->indexer_weights_proj,
+        &layer->router,
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         buffer_free(vectors[i]);

@@ -14,8 +14,8 @@
 #include "ops/top_k.h"
 
 /* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory: of a
- * device's, they get one part in STEP_SHARE. With a matrix unit a step of 512 tokens of the released model would wait for
- * the experts' weights. */
+ * device's, they get one part in STEP_SHARE. With a matrix unit a step of 512 tokens of the released model would wait
+ * for the experts' weights. */
 enum { CPU_CHUNK = 256, GPU_CHUNK = 512, MATRIX_CHUNK = 2048, STEP_SHARE = 16 };
 
 /* Bytes of index scores, and of logits, that exist at once. */

@@ -10,7 +10,8 @@
 /* Groups that fill a device, of which a CPU has fewer and larger ones; at most so many splits of a list. */
 enum { ENOUGH_GROUPS = 512, ENOUGH_CPU_GROUPS = 8, MOST_HEAD_BLOCK = 16, MOST_SPLITS = ENOUGH_GROUPS };
 
-/* What cl/attend_tiles.cl is written for: dimensions of a row, heads and cached rows of a tile, work-items of a group. */
+/* What cl/attend_tiles.cl is written for: dimensions of a row, heads and cached rows of a tile, work-items of a
+ * group. */
 enum { TILE_LATENT = 512, TILE_ROPE = 64, TILE_HEADS = 64, TILE_KEYS = 16, TILE_ITEMS = 384 };
 
 static size_t row_elements(const attend_dims *dims)
@@ -83,9 +84,11 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
         .key_tile = choose_key_tile(shape, dims),
         .group = shape->group,
     };
-    TRY_OR(done, bytes_format(&options, " -D HEADS=%u -D LATENT=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u"
-                              " -D HEAD_PARTS=%u -D MOST_SPLITS=%u -D %s", dims->heads, dims->latent, dims->rope,
-                              op->head_block, op->key_tile, choose_head_parts(shape, dims, op->head_block), (unsigned)MOST_SPLITS,
+    TRY_OR(done, bytes_format(&options,
+                              " -D HEADS=%u -D LATENT=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u"
+                              " -D HEAD_PARTS=%u -D MOST_SPLITS=%u -D %s",
+                              dims->heads, dims->latent, dims->rope, op->head_block, op->key_tile,
+                              choose_head_parts(shape, dims, op->head_block), (unsigned)MOST_SPLITS,
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));

@@ -40,7 +40,8 @@ typedef struct attend_lists {
     const buffer *selected;  /* int32 [tokens, selected_stride], of which counts are valid; NULL: 0..positions[t] */
     size_t selected_stride;
     const buffer *counts;    /* int32 [tokens]; NULL without selected */
-    const buffer *sequences; /* int32 [tokens]: position 0 of token t is row sequences[t] * sequence_stride of the cache;
+    const buffer
+        *sequences; /* int32 [tokens]: position 0 of token t is row sequences[t] * sequence_stride of the cache;
                               * NULL: row 0 */
     size_t sequence_stride;
     size_t longest;          /* no list is longer */
@@ -49,9 +50,9 @@ typedef struct attend_lists {
 /* out float32 [tokens, heads, pad(latent)]: the mean of cached latents weighted by softmax over the query's list of
  *   query[t, h] . cache[s]
  * with query float32 [tokens, heads, pad(latent) + pad(rope)] (softmax scale included) and cache [capacity,
- * pad(latent) + pad(rope)] (BF16 or F32: latent, then rotated rope key). No row of the cache is read that is not listed.
- * On a matrix unit queries and softmax's weights are rounded to bfloat16: means are then within 2^-8 of what float32
- * gives, as a part of a head's mean.
+ * pad(latent) + pad(rope)] (BF16 or F32: latent, then rotated rope key). No row of the cache is read that is not
+ * listed. On a matrix unit queries and softmax's weights are rounded to bfloat16: means are then within 2^-8 of what
+ * float32 gives, as a part of a head's mean.
  * scratch: attend_scratch_bytes(&op->dims, tokens, longest). */
 HADAL_CHECKED hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
                                   const attend_lists *lists, size_t tokens, buffer *scratch);

@@ -43,7 +43,8 @@ hadal_status index_key(const index_rotate_op *op, buffer *cache, buffer *scales,
         .operations = values * 10,
     };
     return LAUNCH(op->key, shape, arg_buffer(cache), arg_buffer(scales), arg_buffer(keys), arg_buffer(weight),
-                  arg_buffer(bias), arg_buffer(rope_table), arg_buffer(positions), arg_buffer(rows), arg_float(epsilon));
+                  arg_buffer(bias), arg_buffer(rope_table), arg_buffer(positions), arg_buffer(rows),
+                  arg_float(epsilon));
 }
 
 hadal_status index_query(const index_rotate_op *op, buffer *quantised, buffer *head_weights, const buffer *queries,

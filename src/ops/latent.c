@@ -23,7 +23,8 @@ hadal_status latent_create(latent_op *op, hadal_device *device, const latent_dim
 }
 
 hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
-                          const buffer *table, const buffer *positions, const buffer *rows, size_t tokens, double epsilon)
+                          const buffer *table, const buffer *positions, const buffer *rows, size_t tokens,
+                          double epsilon)
 {
     const latent_dims *dims = &op->dims;
     size_t width = (size_t)dims->latent + dims->rope;
@@ -34,7 +35,8 @@ hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, 
         .operations = (uint64_t)tokens * (4 * (uint64_t)dims->latent + 6 * (uint64_t)dims->rope),
     };
     return LAUNCH(op->store, shape, arg_buffer(cache), arg_buffer(kv), arg_buffer(weight), arg_buffer(table),
-                  arg_buffer(positions), arg_buffer(rows), arg_int(dims->latent), arg_int((int64_t)round_up(dims->latent, ROW_UNIT)),
-                  arg_int(dims->rope / 2), arg_int((int64_t)round_up(dims->rope, ROW_UNIT) / 2),
-                  arg_int((int64_t)round_up(width, ROW_UNIT)), arg_float(epsilon));
+                  arg_buffer(positions), arg_buffer(rows), arg_int(dims->latent),
+                  arg_int((int64_t)round_up(dims->latent, ROW_UNIT)), arg_int(dims->rope / 2),
+                  arg_int((int64_t)round_up(dims->rope, ROW_UNIT) / 2), arg_int((int64_t)round_up(width, ROW_UNIT)),
+                  arg_float(epsilon));
 }

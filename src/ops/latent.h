@@ -30,7 +30,8 @@ size_t latent_row_bytes(const latent_dims *dims);
 /* Writes row rows[t] of cache [capacity, pad(latent) + pad(rope)] for each of `tokens` tokens, from kv float32
  * [tokens, pad(latent + rope)]: RMSNorm of the latent part by weight (float32 [pad(latent)]) and epsilon, then, at
  * pad(latent), the rope part with interleaved pairs rotated at positions[t]; padding is zero. positions and rows
- * int32 [tokens], rows all different: positions themselves where one sequence is cached; table from rope_table_create. */
+ * int32 [tokens], rows all different: positions themselves where one sequence is cached; table from
+ * rope_table_create. */
 HADAL_CHECKED hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
                                         const buffer *table, const buffer *positions, const buffer *rows, size_t tokens,
                                         double epsilon);

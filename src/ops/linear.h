@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Products of activations with weight matrices. Kernels in cl/linear.cl, cl/linear_block.cl (many tokens on
- * GPUs) and cl/matmul.cl (on matrix units); large dense matrices may go to CLBlast instead. All activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
+ * GPUs) and cl/matmul.cl (on matrix units); large dense matrices may go to CLBlast instead. All activations are
+ * float32 in rows padded with zeros to a multiple of ROW_UNIT. */
 
 #ifndef HADAL_OPS_LINEAR_H
 #define HADAL_OPS_LINEAR_H
@@ -55,9 +56,9 @@ HADAL_CHECKED hadal_status linear_run_again(linear_op *op, buffer *out, const bu
 HADAL_CHECKED hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_t in_row,
                                            const matrix *weight, size_t tokens);
 
-/* out[token, head, :] = factor * in[token, head, :] W[head]^T. weight: a stack of one matrix a head. in must reach up to
- * ROW_UNIT - 1 floats beyond its last row: rows are read in whole units, and what lies beyond a row's columns meets the
- * weights' padding of zeros. */
+/* out[token, head, :] = factor * in[token, head, :] W[head]^T. weight: a stack of one matrix a head. in must reach up
+ * to ROW_UNIT - 1 floats beyond its last row: rows are read in whole units, and what lies beyond a row's columns meets
+ * the weights' padding of zeros. */
 HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in,
                                         head_layout in_rows, const matrix *weight, size_t tokens, double factor);
 

@@ -76,8 +76,8 @@ static hadal_status get_kernel(kernel **found, matmul_op *op, const char *name, 
         return HADAL_OK;
     byte_array options = {0};
     TRY(bytes_format(&options, "%s%s -D %s -D TILE_COLUMNS=%u -D ITEMS=%u", matrix_option(type),
-                     device_matrix_option(op->device), type == DTYPE_BF16 ? "TILE_BF16" : "TILE_F16", tiles[tile].tokens,
-                     tiles[tile].items));
+                     device_matrix_option(op->device), type == DTYPE_BF16 ? "TILE_BF16" : "TILE_F16",
+                     tiles[tile].tokens, tiles[tile].items));
     hadal_status status = kernel_get(found, op->device, "matmul", name, options.data);
     bytes_free(&options);
     return status;

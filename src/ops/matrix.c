@@ -143,7 +143,8 @@ static hadal_status transpose_values(matrix_source *transposed, const matrix_sou
 static hadal_status transpose_scales(matrix_source *transposed, const matrix_source *source)
 {
     char *scales;
-    size_t rows = divide_up(source->rows, source->block_rows), columns = divide_up(source->columns, source->block_columns);
+    size_t rows = divide_up(source->rows, source->block_rows),
+           columns = divide_up(source->columns, source->block_columns);
     TRY(memory_allocate(&scales, rows * columns, sizeof(float)));
     transpose(scales, source->scales, rows, columns, sizeof(float));
     transposed->scales = scales;

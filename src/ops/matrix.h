@@ -52,7 +52,8 @@ typedef struct matrix {
     matrix_slab *slabs;
 } matrix;
 
-/* Where rows of a token's heads lie: that of (token, head) begins token * token_stride + head * head_stride floats in. */
+/* Where rows of a token's heads lie: that of (token, head) begins token * token_stride + head * head_stride floats
+ * in. */
 typedef struct head_layout {
     size_t token_stride, head_stride;
 } head_layout;

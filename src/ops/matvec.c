@@ -232,9 +232,8 @@ static hadal_status launch_segments(matvec_op *op, const product *p, segment *se
     for (size_t i = 0; i < MATVEC_SEGMENTS; i++) {
         const segment *s = &segments[i < count ? i : 0];
         last[i] = s;
-        arguments[i] = (segment_argument){
-            matvec_argument_of(s->weight),   i < count ? (int32_t)first_group : INT32_MAX, (int32_t)s->block, (int32_t)s->parts,
-            (int32_t)s->out_row};
+        arguments[i] = (segment_argument){matvec_argument_of(s->weight), i < count ? (int32_t)first_group : INT32_MAX,
+                                          (int32_t)s->block, (int32_t)s->parts, (int32_t)s->out_row};
         arguments[i].matrix.rows = (int32_t)s->rows;
         if (i >= count)
             continue;
@@ -248,8 +247,8 @@ static hadal_status launch_segments(matvec_op *op, const product *p, segment *se
         arg_struct(&arguments[i], sizeof arguments[i])
     return LAUNCH(*used, launch, arg_buffer(in->in), arg_int((int64_t)(in->row * segments[0].weight->stride)),
                   arg_int((int64_t)p->in_step), arg_buffer(in->norm_weight), arg_int((int64_t)columns),
-                  arg_float(in->epsilon), arg_int((int64_t)p->out_step), arg_float(p->factor), arg_int(p->accumulate), arg_local(scratch),
-                  SEGMENT(0), SEGMENT(1), SEGMENT(2), SEGMENT(3));
+                  arg_float(in->epsilon), arg_int((int64_t)p->out_step), arg_float(p->factor), arg_int(p->accumulate),
+                  arg_local(scratch), SEGMENT(0), SEGMENT(1), SEGMENT(2), SEGMENT(3));
 #undef SEGMENT
 }
 
@@ -261,8 +260,11 @@ hadal_status matvec_run(matvec_op *op, const matvec_input *in, const matvec_outp
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < outs[i].weight->slab_count; k++) {
             const matrix_slab *slab = &outs[i].weight->slabs[k];
-            segments[filled++] = (segment){
-                .out = outs[i].out, .weight = outs[i].weight, .slab = slab, .rows = slab->count, .out_row = slab->first};
+            segments[filled++] = (segment){.out = outs[i].out,
+                                           .weight = outs[i].weight,
+                                           .slab = slab,
+                                           .rows = slab->count,
+                                           .out_row = slab->first};
             if (filled == MATVEC_SEGMENTS) {
                 TRY(launch_segments(op, &p, segments, filled));
                 filled = 0;
@@ -386,7 +388,8 @@ hadal_status matvec_down(matvec_op *op, buffer *x, const buffer *act, const matv
                   arg_local(scratch_bytes(&g, block, parts, pieces, 1, stride)),
                   arg_int((int64_t)round_up(rows, ROW_UNIT)), arg_int((int64_t)width), arg_int((int64_t)routed->stride),
                   arg_buffer(choices ? experts->ids : act), arg_buffer(choices ? experts->weights : act),
-                  arg_int((int64_t)choices), arg_buffer(routed->slabs->values), arg_buffer(matvec_scales(routed->slabs)),
-                  arg_struct(&routed_matrix, sizeof routed_matrix), arg_buffer(shared_down->slabs->values),
-                  arg_buffer(matvec_scales(shared_down->slabs)), arg_struct(&shared_matrix, sizeof shared_matrix));
+                  arg_int((int64_t)choices), arg_buffer(routed->slabs->values),
+                  arg_buffer(matvec_scales(routed->slabs)), arg_struct(&routed_matrix, sizeof routed_matrix),
+                  arg_buffer(shared_down->slabs->values), arg_buffer(matvec_scales(shared_down->slabs)),
+                  arg_struct(&shared_matrix, sizeof shared_matrix));
 }

@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Linear layers of one token, or of few that share nothing: bound by reading weights, with as many matrices a launch as
- * have the same input. Kernels in cl/matvec.cl. Not every matrix is taken, see matvec_takes; ops/linear.h takes all. All
- * activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
+ * have the same input. Kernels in cl/matvec.cl. Not every matrix is taken, see matvec_takes; ops/linear.h takes all.
+ * All activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
 
 #ifndef HADAL_OPS_MATVEC_H
 #define HADAL_OPS_MATVEC_H
@@ -21,8 +21,8 @@ typedef struct matvec_op {
 /* Kernels are got when a dtype is first used. */
 void matvec_create(matvec_op *op, hadal_device *device);
 
-/* Whether the kernels can take the matrix: whole tiles lie in its blocks of scales, a stack is in one slab, and what they
- * need of local memory is there. */
+/* Whether the kernels can take the matrix: whole tiles lie in its blocks of scales, a stack is in one slab, and what
+ * they need of local memory is there. */
 bool matvec_takes(const matvec_op *op, const matrix *weight);
 
 /* The input of a product: row `row` of in [.., stride of the weights]; normalised by RMSNorm with that weight

@@ -38,7 +38,8 @@ HADAL_CHECKED hadal_status self_test_result(self_test *test, buffer **made, size
 /* *values and *made = random rows[rows, pad(columns)] in [-1, 1), padded with zeros. */
 HADAL_CHECKED hadal_status self_test_rows(self_test *test, float **values, buffer **made, size_t rows, size_t columns);
 
-/* *made = random matrices[experts, rows, columns], F8_E4M3 with scales a block (test->block square); *values = the same. */
+/* *made = random matrices[experts, rows, columns], F8_E4M3 with scales a block (test->block square); *values = the
+ * same. */
 HADAL_CHECKED hadal_status self_test_matrix(self_test *test, const matrix **made, double **values, dtype type,
                                             size_t experts, size_t rows, size_t columns);
 
@@ -65,8 +66,8 @@ self_test_trial self_test_linear, self_test_clblast, self_test_heads, self_test_
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_index_tile,
     self_test_top_k, self_test_attend, self_test_attend_tiles;
 
-/* Before the matrix unit is used: runs the trials of kernels over cl/tile.clh, unless they have passed here before. When
- * one fails the device goes on without (device_give_up_matrix_unit). */
+/* Before the matrix unit is used: runs the trials of kernels over cl/tile.clh, unless they have passed here before.
+ * When one fails the device goes on without (device_give_up_matrix_unit). */
 void self_test_matrix_unit(hadal_device *device);
 
 /* Those trials alone, reported like those of hadal_device_self_test. */

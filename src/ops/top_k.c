@@ -15,7 +15,8 @@ enum { GROUP_LIST_SIZE = 4032 };
 enum { SCRATCH_WORDS = 32 + 2 * GROUP_LIST_SIZE };
 
 /* Groups that fill a device: about one for each multiprocessor, since each of a row's looks for the bound. More to a
- * row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing. So no more than SLICED_ROWS are cut. */
+ * row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing. So no more than SLICED_ROWS are
+ * cut. */
 enum { ENOUGH_GROUPS = 128, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
 
 /* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */

@@ -41,7 +41,8 @@ static void other_targets_are_left_alone(void **state)
 static void kernels_whose_warpgroups_take_registers_have_a_multiprocessor_each(void **state)
 {
     (void)state;
-    check_corrected(".target sm_90\n.entry a()\n.reqntid 384, 1, 1\n{\n" PTX_MARK "setmaxnreg.inc.sync.aligned.u32 184;\n}\n"
+    check_corrected(".target sm_90\n.entry a()\n.reqntid 384, 1, 1\n{\n" PTX_MARK
+                    "setmaxnreg.inc.sync.aligned.u32 184;\n}\n"
                     ".entry b()\n\t.reqntid 64, 1, 1\n{\n}\n",
                     ".target sm_90a\n.entry a()\n.reqntid 384, 1, 1\n.minnctapersm 1\n{\n"
                     "         setmaxnreg.inc.sync.aligned.u32 184;\n}\n"

@@ -42,7 +42,8 @@ static inline void test_open_device(const device_shape *shape)
     test_open_device_with(shape, HADAL_PRECISION_EXACT);
 }
 
-/* Opens the device for kernels over cl/tile.clh; where it has no matrix unit, with the instruction emulated. Says which. */
+/* Opens the device for kernels over cl/tile.clh; where it has no matrix unit, with the instruction emulated. Says
+ * which. */
 static inline const char *test_open_matrix_device(void)
 {
     static const device_shape emulated = {.vector = 4, .lanes = 32, .group = 64, .matrix = DEVICE_MATRIX_WGMMA,

@@ -82,8 +82,8 @@ static void free_case(attend_case *freed)
     free(freed->sequences);
 }
 
-/* The tokens of the case belong to SEQUENCES sequences from now on, each with a cache of its own; the caches of all stand
- * one behind the other. */
+/* The tokens of the case belong to SEQUENCES sequences from now on, each with a cache of its own; the caches of all
+ * stand one behind the other. */
 static attend_case in_sequences(attend_case made)
 {
     uint64_t random = made.capacity;

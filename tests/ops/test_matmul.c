@@ -23,7 +23,8 @@ static void check_sum(float got, double before, const float *in, const double *w
         magnitude += fabs((double)in[i] * weight[i]);
     }
     if (!(fabs((double)got - sum) <= tolerance(type) * magnitude))
-        fail_msg("dtype %d, %zu columns: %g instead of %g, from products whose magnitudes add up to %g", (int)type, columns, (double)got, sum, magnitude);
+        fail_msg("dtype %d, %zu columns: %g instead of %g, from products whose magnitudes add up to %g", (int)type,
+                 columns, (double)got, sum, magnitude);
 }
 
 typedef struct matmul_case {
@@ -33,7 +34,8 @@ typedef struct matmul_case {
 
 /* Tiles of 32, 64 and 128 tokens, whole and cut off; one step of the tile and several; rows below a team's 64. */
 static const matmul_case cases[] = {
-    {16, 1, 16, 128, 128}, {33, 130, 200, 128, 128}, {32, 64, 64, 64, 64}, {70, 129, 129, 48, 64}, {129, 300, 70, 128, 128},
+    {16, 1, 16, 128, 128},  {33, 130, 200, 128, 128}, {32, 64, 64, 64, 64},
+    {70, 129, 129, 48, 64}, {129, 300, 70, 128, 128},
 };
 
 /* Rows of different magnitudes, one of zeros, one whose values halves could not hold. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Prints the programs that a GPU would be asked to build, one "FAMILY<TAB>OPTIONS" a line, for compilers of devices that
- * are not here: compile.sh. The operations themselves are asked, on this machine's device in a GPU's shape, so that no
- * list has to be kept: those of a forward pass at the dimensions of each config.json that is named, with every kind of
- * cache, and those of the self-test, which builds kernels that otherwise wait for their first use. */
+/* Prints the programs that a GPU would be asked to build, one "FAMILY<TAB>OPTIONS" a line, for compilers of devices
+ * that are not here: compile.sh. The operations themselves are asked, on this machine's device in a GPU's shape, so
+ * that no list has to be kept: those of a forward pass at the dimensions of each config.json that is named, with every
+ * kind of cache, and those of the self-test, which builds kernels that otherwise wait for their first use. */
 
 #include <stdio.h>
 #include <stdlib.h>
