@@ -12,9 +12,11 @@ dist_kernels_DATA = \
 	cl/group.clh \
 	cl/index.clh \
 	cl/index_rotate.cl \
+	cl/index_rotate.clh \
 	cl/index_scores.cl \
 	cl/lane.clh \
 	cl/latent.cl \
+	cl/latent.clh \
 	cl/linear.cl \
 	cl/linear_block.cl \
 	cl/matmul.cl \
@@ -24,6 +26,7 @@ dist_kernels_DATA = \
 	cl/norm.cl \
 	cl/rope.cl \
 	cl/rope.clh \
+	cl/rotations.cl \
 	cl/route.cl \
 	cl/route.clh \
 	cl/router.cl \
