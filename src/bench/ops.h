@@ -14,6 +14,7 @@
 #include "ops/linear.h"
 #include "ops/moe_combine.h"
 #include "ops/norm.h"
+#include "ops/project.h"
 #include "ops/rope.h"
 #include "ops/route.h"
 #include "ops/swiglu.h"
@@ -45,7 +46,7 @@ typedef struct ops {
     const buffer *in;
     size_t rows;                /* of in */
     /* Of the rows of experts: choices of experts, of which repetition r uses number r % OPS_CHOICES. */
-    matrix gate, up, down;
+    matrix gate, up, down, shared_gate, shared_up, shared_down;
     buffer *ids[OPS_CHOICES], *offsets[OPS_CHOICES], *slots[OPS_CHOICES];
 } ops;
 

@@ -135,6 +135,99 @@ done:
     return status;
 }
 
+/* The router and the choice in one launch, as one token has it. */
+static hadal_status run_route_one(void *state, size_t repetition)
+{
+    ops *o = state;
+    const activations *a = o->a;
+    const matvec_input in = {.in = a->x, .norm_weight = o->vector, .epsilon = 1e-6};
+    return route_one(&o->route, a->expert_ids, a->expert_weights, a->router_logits, a->route_counter, o->vector, &in,
+                     &o->weights[repetition % o->copies]);
+}
+
+static hadal_status measure_route_one(ops *o)
+{
+    const model_config *c = &o->s.config;
+    hadal_status status;
+    o->rows = 1;
+    TRY_OR(done, make_weights(o, false, 0, c->n_routed_experts, c->hidden_size));
+    if (o->tokens == 1 && route_takes_one(&o->linear.matvec, &o->weights[0]))
+        TRY_OR(done, measure_weights(o, "route_one", 1, c->n_routed_experts, run_route_one));
+done:
+    free_weights(o);
+    return status;
+}
+
+/* ---- Several projections of one normalised input ------------------------------------------------------ */
+
+/* Those of x, then those of q_latent; a copy is of all of one input, one behind the other in o->weights. */
+enum { OF_X = 4, OF_Q_LATENT = 2 };
+
+static hadal_status run_of_x(void *state, size_t repetition)
+{
+    ops *o = state;
+    const activations *a = o->a;
+    const matrix *w = &o->weights[repetition % o->copies * OF_X];
+    const project_input in = {a->x, o->vector, 1e-6, a->h};
+    const matvec_output outs[OF_X] = {{a->kv, &w[0]}, {a->index_key, &w[1]}, {a->q_latent, &w[2]},
+                                      {a->index_weights, &w[3]}};
+    return project(&o->linear, &o->norm, outs, OF_X, &in, o->tokens);
+}
+
+static hadal_status run_of_q_latent(void *state, size_t repetition)
+{
+    ops *o = state;
+    const activations *a = o->a;
+    const matrix *w = &o->weights[repetition % o->copies * OF_Q_LATENT];
+    const project_input in = {a->q_latent, o->vector, CONFIG_LATENT_NORM_EPS, a->q_latent};
+    const matvec_output outs[OF_Q_LATENT] = {{a->q, &w[0]}, {a->index_query, &w[1]}};
+    return project(&o->linear, &o->norm, outs, OF_Q_LATENT, &in, o->tokens);
+}
+
+typedef struct projected {
+    size_t rows;
+    bool quantised;
+} projected;
+
+static hadal_status measure_projected(ops *o, const char *name, const char *counted, const projected *outs,
+                                      size_t count, size_t columns, bench_work *run)
+{
+    uint64_t weights = 0, rows = 0;
+    for (size_t i = 0; i < count; i++) {
+        const matrix_source source = random_source(o, outs[i].quantised, outs[i].rows, columns, 1);
+        weights += matrix_source_bytes(&source, 1);
+        rows += outs[i].rows;
+    }
+    o->copies = min_size(bench_copies(o->b, weights), OPS_COPIES / count);
+    for (size_t i = 0; i < o->copies * count; i++) {
+        const projected *out = &outs[i % count];
+        const matrix_source source = random_source(o, out->quantised, out->rows, columns, (uint32_t)i + 1);
+        TRY(matrix_create(&o->weights[i], o->b->device, MEMORY_OTHER, &source));
+    }
+    bench_case row = ops_case(o, name, counted, weights + o->tokens * (rows + columns) * sizeof(float),
+                              2 * o->tokens * rows * columns, run);
+    row.row.working_set = o->copies * weights;
+    return bench_best(o->b, &row);
+}
+
+static hadal_status measure_project(ops *o)
+{
+    const model_config *c = &o->s.config;
+    const projected of_x[OF_X] = {{c->kv_lora_rank + c->qk_rope_head_dim, true}, {c->index_head_dim, true},
+                                  {c->q_lora_rank, true}, {c->index_n_heads, false}};
+    const projected of_q_latent[OF_Q_LATENT] = {
+        {(size_t)c->num_attention_heads * (c->qk_nope_head_dim + c->qk_rope_head_dim), true},
+        {(size_t)c->index_n_heads * c->index_head_dim, true}};
+    hadal_status status = measure_projected(o, "project x", "RMSNorm, kv_a, wk, q_a, weights_proj: weights, input, "
+                                            "results once", of_x, OF_X, c->hidden_size, run_of_x);
+    free_weights(o);
+    TRY(status);
+    status = measure_projected(o, "project q_latent", "RMSNorm, q_b, wq_b: weights, input, results once", of_q_latent,
+                               OF_Q_LATENT, c->q_lora_rank, run_of_q_latent);
+    free_weights(o);
+    return status;
+}
+
 hadal_status ops_matrices(ops *o)
 {
     const model_config *c = &o->s.config;
@@ -156,6 +249,8 @@ hadal_status ops_matrices(ops *o)
     TRY(projection(o, "linear dense down_proj", true, d, c->intermediate_size, a->shared_out, a->gate, t));
     TRY(projection(o, "linear shared gate_proj", true, shared, d, a->gate, a->h, t));
     TRY(projection(o, "linear shared down_proj", true, d, shared, a->shared_out, a->gate, t));
+    TRY(measure_project(o));
+    TRY(measure_route_one(o));
     return projection(o, "linear lm_head", false, c->vocab_size, d, a->logits, a->h,
                       min_size(t, o->s.settings.logit_rows));
 }
@@ -242,6 +337,59 @@ static hadal_status measure_stack(ops *o, const char *name, const matrix *weight
     return bench_best(o->b, &row);
 }
 
+/* ---- Experts of one token ------------------------------------------------------------------------------ */
+
+static matvec_experts experts_of_one(const ops *o, size_t repetition)
+{
+    return (matvec_experts){&o->gate, &o->up, &o->down, &o->shared_gate, &o->shared_up, &o->shared_down,
+                            o->ids[repetition % OPS_CHOICES], o->a->expert_weights, 1,
+                            o->s.config.num_experts_per_tok};
+}
+
+static hadal_status run_gated(void *state, size_t repetition)
+{
+    ops *o = state;
+    const matvec_experts experts = experts_of_one(o, repetition);
+    const matvec_input in = {.in = o->a->x, .norm_weight = o->vector, .epsilon = 1e-6};
+    return matvec_gated(&o->linear.matvec, o->a->gate, &in, &experts);
+}
+
+/* Into h, so that x stays what it is. */
+static hadal_status run_gated_down(void *state, size_t repetition)
+{
+    ops *o = state;
+    const matvec_experts experts = experts_of_one(o, repetition);
+    return matvec_down(&o->linear.matvec, o->a->h, o->a->gate, &experts);
+}
+
+static hadal_status run_experts_of_one(void *state, size_t repetition)
+{
+    TRY(run_gated(state, repetition));
+    return run_gated_down(state, repetition);
+}
+
+static hadal_status measure_experts_of_one(ops *o)
+{
+    static const char counted[] = "weights of the chosen experts and the shared one once";
+    const matrix *gate = &o->gate, *shared = &o->shared_gate;
+    uint64_t choices = o->s.config.num_experts_per_tok;
+    uint64_t each = choices * matrix_bytes(gate, gate->rows) + matrix_bytes(shared, shared->rows);
+    uint64_t operations = 2 * (choices * gate->rows + shared->rows) * gate->columns;
+    bench_case rows[] = {
+        ops_case(o, "matvec_gated", counted, 2 * each, 2 * operations, run_gated),
+        ops_case(o, "matvec_down", counted, each, operations, run_gated_down),
+        ops_case(o, "experts", "matvec_gated, matvec_down: weights of the chosen experts and the shared one once",
+                 3 * each, 3 * operations, run_experts_of_one),
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rows[i].row.working_set = rows[i].row.bytes / choices * o->s.config.n_routed_experts;
+        TRY(i < 2 ? bench_best(o->b, &rows[i]) : bench_by_clock(o->b, &rows[i]));
+    }
+    return HADAL_OK;
+}
+
+/* ---- Experts of several -------------------------------------------------------------------------------- */
+
 static hadal_status measure_experts(ops *o)
 {
     char counted[BENCH_TEXT];
@@ -257,6 +405,18 @@ static hadal_status measure_experts(ops *o)
     return bench_by_clock(o->b, &row);
 }
 
+static hadal_status make_shared(ops *o)
+{
+    const model_config *c = &o->s.config;
+    size_t width = (size_t)c->n_shared_experts * c->moe_intermediate_size;
+    const matrix_source gate = random_source(o, true, width, c->hidden_size, 4);
+    const matrix_source up = random_source(o, true, width, c->hidden_size, 5);
+    const matrix_source down = random_source(o, true, c->hidden_size, width, 6);
+    TRY(matrix_create(&o->shared_gate, o->b->device, MEMORY_OTHER, &gate));
+    TRY(matrix_create(&o->shared_up, o->b->device, MEMORY_OTHER, &up));
+    return matrix_create(&o->shared_down, o->b->device, MEMORY_OTHER, &down);
+}
+
 hadal_status ops_experts(ops *o)
 {
     const model_config *c = &o->s.config;
@@ -265,11 +425,17 @@ hadal_status ops_experts(ops *o)
     TRY_OR(done, make_stack(o, &o->gate, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 1));
     TRY_OR(done, make_stack(o, &o->up, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 2));
     TRY_OR(done, make_stack(o, &o->down, c->n_routed_experts, c->hidden_size, c->moe_intermediate_size, 3));
-    TRY_OR(done, measure_experts(o));
+    TRY_OR(done, make_shared(o));
+    const matvec_experts one = experts_of_one(o, 0);
+    bool fused = o->tokens == 1 && matvec_takes_experts(&o->linear.matvec, &one); /* as src/model/forward.c has it */
+    TRY_OR(done, fused ? measure_experts_of_one(o) : measure_experts(o));
 done:
     matrix_free(&o->gate);
     matrix_free(&o->up);
     matrix_free(&o->down);
+    matrix_free(&o->shared_gate);
+    matrix_free(&o->shared_up);
+    matrix_free(&o->shared_down);
     for (size_t i = 0; i < OPS_CHOICES; i++) {
         buffer_free(o->ids[i]);
         buffer_free(o->offsets[i]);

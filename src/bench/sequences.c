@@ -105,24 +105,24 @@ static hadal_status write_places(const sequences *s)
     return status;
 }
 
-/* Fills every buffer with random floats, then those that hold something else. */
+/* Random inputs of every operation. What operations count in and leave zero for their next use (selection_scratch,
+ * route_counter) stays as it was made. */
 static hadal_status fill_activations(const sequences *s)
 {
-    const activations *a = &s->a;
-    const uint32_t seed = 1;
     const double query_amplitude = 0.3; /* logits of a few units against latents of the caches */
-    buffer_need needs[ACTIVATION_NEEDS];
-    size_t count = settings_activation_needs(needs, &s->settings, &s->config);
-    for (size_t i = 0; i < count; i++) {
-        buffer *const *member = (buffer *const *)(const void *)((const char *)a + needs[i].member);
-        TRY(fill_buffer(s->device, *member, FILL_F32, 1, seed + (uint32_t)i));
-    }
-    TRY(fill_buffer(s->device, a->query, FILL_F32, query_amplitude, seed));
-    TRY(fill_buffer(s->device, a->tokens, FILL_INT32, s->config.vocab_size, seed));
+    const activations *a = &s->a;
+    buffer *const inputs[] = {a->x, a->h, a->q_latent, a->q, a->kv, a->query, a->attended, a->values, a->index_query,
+                              a->index_key, a->index_weights, a->index_head_weights, a->scores, a->router_logits,
+                              a->expert_weights, a->gate, a->up, a->expert_out, a->shared_out};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        TRY(fill_buffer(s->device, inputs[i], FILL_F32, inputs[i] == a->query ? query_amplitude : 1, (uint32_t)i + 1));
+    TRY(fill_buffer(s->device, a->tokens, FILL_INT32, s->config.vocab_size, 1));
     if (s->settings.index_cache == HADAL_INDEX_INT8)
-        TRY(fill_buffer(s->device, a->index_quantised, FILL_INT8, 127, seed));
+        TRY(fill_buffer(s->device, a->index_quantised, FILL_INT8, 127, 1));
     else if (s->settings.index_cache == HADAL_INDEX_FP8)
-        TRY(fill_buffer(s->device, a->index_quantised, FILL_F8, 448, seed));
+        TRY(fill_buffer(s->device, a->index_quantised, FILL_F8, 448, 1));
+    else
+        TRY(fill_buffer(s->device, a->index_quantised, FILL_F32, 1, 1));
     return write_places(s);
 }
 
