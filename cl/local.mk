@@ -15,12 +15,14 @@ dist_kernels_DATA = \
 	cl/group.clh \
 	cl/index.clh \
 	cl/index_rotate.cl \
+	cl/index_rotate.clh \
 	cl/index_scores.cl \
 	cl/index_scores_few.cl \
 	cl/index_scores_many.cl \
 	cl/index_tile.clh \
 	cl/lane.clh \
 	cl/latent.cl \
+	cl/latent.clh \
 	cl/linear.cl \
 	cl/linear_block.cl \
 	cl/matmul.cl \
@@ -30,6 +32,7 @@ dist_kernels_DATA = \
 	cl/norm.cl \
 	cl/rope.cl \
 	cl/rope.clh \
+	cl/rotations.cl \
 	cl/route.cl \
 	cl/route.clh \
 	cl/router.cl \

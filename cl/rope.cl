@@ -16,11 +16,6 @@ __kernel void rope_queries(__global float *query, __global const float *q, __glo
     for (int head = (int)get_group_id(0); head < heads; head += (int)get_num_groups(0)) {
         __global const float *in = q + token * q_stride + head * (nope + 2 * pairs) + nope;
         __global float *out = query + (token * heads + head) * (latent_row + 2 * padded_pairs) + latent_row;
-        for (int pair = (int)get_local_id(0); pair < padded_pairs; pair += (int)get_local_size(0)) {
-            float2 turned = (float2)(0.0f);
-            if (pair < pairs)
-                turned = rope_turn(vload2(pair, in), rope_rotation(table, pairs, position, pair)) * scale;
-            vstore2(turned, pair, out);
-        }
+        rope_row(out, in, table, position, pairs, padded_pairs, scale);
     }
 }

@@ -22,6 +22,7 @@
 #include "ops/norm.h"
 #include "ops/project.h"
 #include "ops/rope.h"
+#include "ops/rotations.h"
 #include "ops/route.h"
 #include "ops/swiglu.h"
 #include "ops/top_k.h"
@@ -36,6 +37,7 @@ typedef struct operations {
     index_rotate_op index_rotate;
     index_scores_op index_scores;
     top_k_op top_k;
+    rotations_op rotations;
     attend_op attend;
     route_op route;
     dispatch_op dispatch;
@@ -79,28 +81,38 @@ static hadal_status project_inputs(forward *f, const layer_weights *w, const ste
     return project(&f->ops.linear, &f->ops.norm, of_q_latent, s->sparse ? 2 : 1, &q_latent, s->tokens);
 }
 
-/* query[t, h] = [q_nope W_UK ; RoPE(q_pe)] * scale: the query against the latent cache. */
-static hadal_status make_queries(forward *f, const layer_weights *w, const step *s)
+/* The latent part of query[t, h] = [q_nope W_UK ; RoPE(q_pe)] * scale: the query against the latent cache. */
+static hadal_status absorb_queries(forward *f, const layer_weights *w, const step *s)
 {
     const model_config *c = &f->model->config;
-    const activations *a = &f->a;
     size_t heads = c->num_attention_heads, q_width = c->qk_nope_head_dim + c->qk_rope_head_dim;
     size_t query_width = round_up(c->kv_lora_rank, ROW_UNIT) + round_up(c->qk_rope_head_dim, ROW_UNIT);
     const head_layout q_rows = {round_up(heads * q_width, ROW_UNIT), q_width};
     const head_layout query_rows = {heads * query_width, query_width};
-    TRY(linear_heads(&f->ops.linear, a->query, query_rows, a->q, q_rows, &w->k_up_proj, s->tokens, f->softmax_scale));
-    return rope_queries(&f->ops.rope, a->query, a->q, f->model->rope_table, a->positions, s->tokens, f->softmax_scale);
+    return linear_heads(&f->ops.linear, f->a.query, query_rows, f->a.q, q_rows, &w->k_up_proj, s->tokens,
+                        f->softmax_scale);
 }
 
-/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens, and the indexer's keys. */
-static hadal_status remember_keys(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens, and the indexer's keys; rotates the rope part of
+ * queries, and those of the indexer. */
+static hadal_status rotate(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
-    TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, f->model->rope_table, a->positions,
-                     a->rows, s->tokens, CONFIG_LATENT_NORM_EPS));
-    return index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
-                     w->indexer_k_norm_bias, f->model->rope_table, a->positions, a->rows,
-                     s->tokens);
+    const buffer *table = f->model->rope_table;
+    const rotations_rows rows = {
+        cache->latent, a->kv, w->kv_a_layernorm, cache->index, cache->index_scales, a->index_key,
+        w->indexer_k_norm_weight, w->indexer_k_norm_bias, a->query, a->q, a->index_quantised, a->index_head_weights,
+        s->sparse ? a->index_query : NULL, a->index_weights, table, a->positions, a->rows, f->softmax_scale};
+    if (s->tokens == 1)
+        return rotations(&f->ops.rotations, &rows, CONFIG_LATENT_NORM_EPS);
+    TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, table, a->positions, a->rows, s->tokens,
+                     CONFIG_LATENT_NORM_EPS));
+    TRY(index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
+                  w->indexer_k_norm_bias, table, a->positions, a->rows, s->tokens));
+    TRY(rope_queries(&f->ops.rope, a->query, a->q, table, a->positions, s->tokens, f->softmax_scale));
+    return s->sparse ? index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query,
+                                   a->index_weights, table, a->positions, s->tokens)
+                     : HADAL_OK;
 }
 
 /* selected[t] = the positions of the index_topk largest I[t, s] = sum over j of w[t, j] ReLU(q[t, j] . k[s]). Scores
@@ -111,8 +123,6 @@ static hadal_status select_positions(forward *f, const layer_cache *cache, const
     const activations *a = &f->a;
     const settings *set = &f->settings;
     const index_sequences sequences = {a->sequences, set->context, s->mixed};
-    TRY(index_query(&f->ops.index_rotate, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights,
-                    f->model->rope_table, a->positions, s->tokens));
     for (size_t first = 0; first < s->tokens; first += set->score_rows) {
         size_t rows = min_size(set->score_rows, s->tokens - first);
         size_t keys = s->mixed ? s->keys : s->keys - s->tokens + first + rows;
@@ -134,8 +144,8 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
     const head_layout attended_rows = {heads * latent, latent};
     const head_layout value_rows = {round_up(heads * c->v_head_dim, ROW_UNIT), c->v_head_dim};
     TRY(project_inputs(f, w, s));
-    TRY(remember_keys(f, w, cache, s));
-    TRY(make_queries(f, w, s));
+    TRY(absorb_queries(f, w, s));
+    TRY(rotate(f, w, cache, s));
     if (s->sparse)
         TRY(select_positions(f, cache, s));
     const attend_lists lists = {
@@ -327,6 +337,7 @@ static hadal_status create_attention_operations(operations *ops, hadal_device *d
     TRY(rope_create(&ops->rope, device, &rope));
     TRY(latent_create(&ops->latent, device, &latent));
     TRY(index_rotate_create(&ops->index_rotate, device, &index));
+    TRY(rotations_create(&ops->rotations, device, &rope, &latent, &index));
     TRY(index_scores_create(&ops->index_scores, device, &index));
     TRY(top_k_create(&ops->top_k, device));
     return attend_create(&ops->attend, device, &dims);

@@ -15,11 +15,16 @@ size_t latent_row_bytes(const latent_dims *dims)
     return (round_up(dims->latent, ROW_UNIT) + round_up(dims->rope, ROW_UNIT)) * element_bytes(dims->cache);
 }
 
+const char *latent_option(const latent_dims *dims)
+{
+    return dims->cache == HADAL_KV_BF16 ? " -D CACHE_BF16" : " -D CACHE_F32";
+}
+
 hadal_status latent_create(latent_op *op, hadal_device *device, const latent_dims *dims)
 {
-    *op = (latent_op){.dims = *dims, .group = device_shape_of(device)->group};
+    *op = (latent_op){.dims = *dims, .lanes = device_shape_of(device)->lanes};
     return kernel_get(&op->store, device, "latent", "latent_store",
-                      dims->cache == HADAL_KV_BF16 ? " -D CACHE_BF16" : " -D CACHE_F32");
+                      latent_option(dims));
 }
 
 hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
@@ -30,7 +35,7 @@ hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, 
     size_t width = (size_t)dims->latent + dims->rope;
     launch_shape shape = {
         .groups = {tokens},
-        .size = {op->group},
+        .size = {op->lanes},
         .bytes = (uint64_t)tokens * width * (sizeof(float) + element_bytes(dims->cache)),
         .operations = (uint64_t)tokens * (4 * (uint64_t)dims->latent + 6 * (uint64_t)dims->rope),
     };

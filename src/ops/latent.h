@@ -18,11 +18,14 @@ typedef struct latent_dims {
 typedef struct latent_op {
     latent_dims dims;
     kernel *store;
-    uint32_t group;
+    uint32_t lanes;
 } latent_op;
 
 /* Gets the kernels; they belong to the device. */
 HADAL_CHECKED hadal_status latent_create(latent_op *op, hadal_device *device, const latent_dims *dims);
+
+/* The -D option that kernels of the latent cache are built with. */
+const char *latent_option(const latent_dims *dims);
 
 /* Bytes of one position in a layer's latent cache: pad(latent) + pad(rope) elements. */
 size_t latent_row_bytes(const latent_dims *dims);

@@ -20,6 +20,7 @@ libinternal_la_SOURCES += \
 	src/ops/reference.c src/ops/reference.h \
 	src/ops/reference_indexer.c src/ops/reference_indexer.h \
 	src/ops/rope.c src/ops/rope.h \
+	src/ops/rotations.c src/ops/rotations.h \
 	src/ops/route.c src/ops/route.h \
 	src/ops/self_test.c src/ops/self_test.h \
 	src/ops/self_test_attend.c \

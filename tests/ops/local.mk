@@ -15,9 +15,11 @@ ops_tests = \
 	tests/ops/test_latent \
 	tests/ops/test_linear \
 	tests/ops/test_matmul \
+	tests/ops/test_matvec \
 	tests/ops/test_moe_combine \
 	tests/ops/test_norm \
 	tests/ops/test_rope \
+	tests/ops/test_rotations \
 	tests/ops/test_route \
 	tests/ops/test_self_test \
 	tests/ops/test_swiglu \
