@@ -12,12 +12,12 @@ __kernel void index_key(__global index_t *cache, __global float *scales, __globa
     LANE_SCRATCH(LANES);
     SHARED float row[PADDED_DIM];
     size_t token = get_group_id(0);
-    int position = positions[token], cache_row = rows[token];
+    int position = positions[token];
     normalise_key(row, keys + token * PADDED_DIM, weight, bias, epsilon LANE_ARGUMENT);
     group_barrier();
     rotate_halves(row, rope_table, position);
     float largest = spread_row(row LANE_ARGUMENT);
-    float scale = store_row(cache + (size_t)cache_row * PADDED_DIM, row, largest);
+    float scale = store_row(cache + (size_t)rows[token] * PADDED_DIM, row, largest);
 #if !defined(INDEX_F32)
     if (LANE_START == 0)
         scales[cache_row] = scale;

@@ -23,8 +23,7 @@ __kernel void rotations(__global cache_t *cache, __global const float *kv, __glo
     LANE_SCRATCH(LANES);
     SHARED float row[PADDED_DIM];
     enum { PAIRS = ROPE / 2, PADDED_PAIRS = (ROPE + 15) / 16 * 8 };
-    int group = (int)get_group_id(0), position = positions[0], cache_row = rows[0];
-    int width = padded_latent + 2 * PADDED_PAIRS;
+    int group = (int)get_group_id(0), position = positions[0], width = padded_latent + 2 * PADDED_PAIRS;
     int head = group - 2 - rope_groups; /* of the indexer, if not negative */
     /* All groups take this path, whatever they store: PoCL 3.1 goes astray at barriers within branches. */
     float squares = lane_sum(latent_squares(kv, latent));
@@ -35,13 +34,13 @@ __kernel void rotations(__global cache_t *cache, __global const float *kv, __glo
     rotate_halves(row, table, position);
     float largest = spread_row(row LANE_ARGUMENT);
     if (group == 0)
-        store_latent(cache + (size_t)cache_row * width, kv, kv_weight, table, position, latent, padded_latent, PAIRS,
+        store_latent(cache + (size_t)rows[0] * width, kv, kv_weight, table, position, latent, padded_latent, PAIRS,
                      PADDED_PAIRS, squares, epsilon);
     if (group == 1) {
-        float key_scale = store_row(index_cache + (size_t)cache_row * PADDED_DIM, row, largest);
+        float key_scale = store_row(index_cache + (size_t)rows[0] * PADDED_DIM, row, largest);
 #if !defined(INDEX_F32)
         if (LANE == 0)
-            index_scales[cache_row] = key_scale;
+            index_scales[rows[0]] = key_scale;
 #endif
     }
     if (head >= 0)

@@ -105,8 +105,8 @@ static hadal_status rotate(forward *f, const layer_weights *w, const layer_cache
         s->sparse ? a->index_query : NULL, a->index_weights, table, a->positions, a->rows, f->softmax_scale};
     if (s->tokens == 1)
         return rotations(&f->ops.rotations, &rows, CONFIG_LATENT_NORM_EPS);
-    TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, table, a->positions, a->rows,
-                     s->tokens, CONFIG_LATENT_NORM_EPS));
+    TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, table, a->positions, a->rows, s->tokens,
+                     CONFIG_LATENT_NORM_EPS));
     TRY(index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
                   w->indexer_k_norm_bias, table, a->positions, a->rows, s->tokens));
     TRY(rope_queries(&f->ops.rope, a->query, a->q, table, a->positions, s->tokens, f->softmax_scale));

@@ -37,6 +37,6 @@ hadal_status rotations(const rotations_op *op, const rotations_rows *rows, doubl
                   arg_buffer(r->key_weight), arg_buffer(r->key_bias), arg_buffer(r->query), arg_buffer(r->q),
                   arg_int(op->rope.heads), arg_int(op->rope.nope), arg_float(r->scale), arg_int((int64_t)rope_groups),
                   arg_buffer(r->index_quantised), arg_buffer(r->index_head_weights), arg_buffer(r->index_query),
-                  arg_buffer(r->index_weights), arg_buffer(r->table), arg_buffer(r->positions),
-                  arg_buffer(r->cache_rows), arg_float(epsilon));
+                  arg_buffer(r->index_weights), arg_buffer(r->table), arg_buffer(r->positions), arg_buffer(r->rows),
+                  arg_float(epsilon));
 }

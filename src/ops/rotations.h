@@ -34,8 +34,7 @@ typedef struct rotations_rows {
     const buffer *q;
     buffer *index_quantised, *index_head_weights;
     const buffer *index_query, *index_weights; /* index_query NULL: none of these four is touched */
-    const buffer *table, *positions;
-    const buffer *cache_rows; /* int32: which row of both caches the token gets */
+    const buffer *table, *positions, *rows;
     double scale;
 } rotations_rows;
 

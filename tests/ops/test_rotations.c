@@ -48,10 +48,9 @@ static void check_rotations(hadal_kv_cache kv_cache, hadal_index_cache index_cac
     const index_dims index = {.heads = INDEX_HEADS, .dim = INDEX_DIM, .rope = ROPE, .type = index_cache};
     uint64_t random = 4;
     double frequencies[ROPE / 2];
-    const int32_t position = POSITION, cache_row = POSITION - 1;
+    const int32_t position = POSITION, cache_row = POSITION + 50;
     reference_frequencies(frequencies, ROPE / 2);
-    buffer *table, *positions = test_buffer(&position, sizeof position);
-    buffer *cache_rows = test_buffer(&cache_row, sizeof cache_row);
+    buffer *table, *positions = test_buffer(&position, sizeof position), *row = test_buffer(&cache_row, sizeof cache_row);
     CHECK_OK(rope_table_create(&table, test_device(), frequencies, ROPE / 2, CONTEXT, 1.0));
     buffer *kv = random_rows(&random, LATENT + ROPE), *kv_weight = random_rows(&random, LATENT);
     buffer *key = random_rows(&random, INDEX_DIM), *key_weight = random_rows(&random, INDEX_DIM);
@@ -68,11 +67,10 @@ static void check_rotations(hadal_kv_cache kv_cache, hadal_index_cache index_cac
     CHECK_OK(rope_create(&ropes, test_device(), &rope));
     const rotations_rows rows = {one.latent_cache, kv, kv_weight, one.index_cache, one.index_scales, key, key_weight,
                                  key_bias, one.query, q, one.quantised, one.head_weights, sparse ? queries : NULL,
-                                 weights, table, positions, cache_rows, 0.25};
+                                 weights, table, positions, row, 0.25};
     CHECK_OK(rotations(&op, &rows, 1e-6));
-    CHECK_OK(latent_store(&latents, each.latent_cache, kv, kv_weight, table, positions, cache_rows, 1, 1e-6));
-    CHECK_OK(index_key(&indexer, each.index_cache, each.index_scales, key, key_weight, key_bias, table, positions,
-                       cache_rows, 1));
+    CHECK_OK(latent_store(&latents, each.latent_cache, kv, kv_weight, table, positions, row, 1, 1e-6));
+    CHECK_OK(index_key(&indexer, each.index_cache, each.index_scales, key, key_weight, key_bias, table, positions, row, 1));
     CHECK_OK(rope_queries(&ropes, each.query, q, table, positions, 1, 0.25));
     if (sparse)
         CHECK_OK(index_query(&indexer, each.quantised, each.head_weights, queries, weights, table, positions, 1));
@@ -82,7 +80,7 @@ static void check_rotations(hadal_kv_cache kv_cache, hadal_index_cache index_cac
     check_same(one.query, each.query);
     check_same(one.quantised, each.quantised);
     check_same(one.head_weights, each.head_weights);
-    buffer *const buffers[] = {table, positions, cache_rows, kv, kv_weight, key, key_weight, key_bias, q, queries, weights};
+    buffer *const buffers[] = {table, positions, row, kv, kv_weight, key, key_weight, key_bias, q, queries, weights};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         buffer_free(buffers[i]);
 }
