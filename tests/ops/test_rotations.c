@@ -50,7 +50,8 @@ static void check_rotations(hadal_kv_cache kv_cache, hadal_index_cache index_cac
     double frequencies[ROPE / 2];
     const int32_t position = POSITION, cache_row = POSITION + 50;
     reference_frequencies(frequencies, ROPE / 2);
-    buffer *table, *positions = test_buffer(&position, sizeof position), *row = test_buffer(&cache_row, sizeof cache_row);
+    buffer *table, *positions = test_buffer(&position, sizeof position),
+                   *row = test_buffer(&cache_row, sizeof cache_row);
     CHECK_OK(rope_table_create(&table, test_device(), frequencies, ROPE / 2, CONTEXT, 1.0));
     buffer *kv = random_rows(&random, LATENT + ROPE), *kv_weight = random_rows(&random, LATENT);
     buffer *key = random_rows(&random, INDEX_DIM), *key_weight = random_rows(&random, INDEX_DIM);
@@ -70,7 +71,8 @@ static void check_rotations(hadal_kv_cache kv_cache, hadal_index_cache index_cac
                                  weights, table, positions, row, 0.25};
     CHECK_OK(rotations(&op, &rows, 1e-6));
     CHECK_OK(latent_store(&latents, each.latent_cache, kv, kv_weight, table, positions, row, 1, 1e-6));
-    CHECK_OK(index_key(&indexer, each.index_cache, each.index_scales, key, key_weight, key_bias, table, positions, row, 1));
+    CHECK_OK(
+        index_key(&indexer, each.index_cache, each.index_scales, key, key_weight, key_bias, table, positions, row, 1));
     CHECK_OK(rope_queries(&ropes, each.query, q, table, positions, 1, 0.25));
     if (sparse)
         CHECK_OK(index_query(&indexer, each.quantised, each.head_weights, queries, weights, table, positions, 1));

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-# Compiles one program for one target, to $work/NUMBER.*: line NUMBER of $work/jobs, "DIGEST VENDOR TARGET LANES BACK-END
-# FAMILY OPTIONS" separated by tabs. Leaves in NUMBER.rows a line a kernel: KERNEL, OPTIONS, TARGET, REGISTERS, LOCAL, SCRATCH,
+# Compiles one program for one target, to $work/NUMBER.*: line NUMBER of $work/jobs, "DIGEST VENDOR TARGET LANES FAMILY
+# OPTIONS" separated by tabs. Leaves in NUMBER.rows a line a kernel: KERNEL, OPTIONS, TARGET, REGISTERS, LOCAL, SCRATCH,
 # SPILLS; or in NUMBER.failed what the compiler said. compile.sh runs several of these side by side.
 
 set -eu
@@ -65,34 +65,33 @@ compile_amd() {
         "$source" -o "$work/$number.co"
 }
 
-# Instructions of sm_90a stand behind the marker //9A in comments, since no driver says .target sm_90a by itself: the
-# library uncovers them in the PTX text, and so does this.
+# As the driver does, every function is put in where it is called, and registers are limited to what a work-group leaves
+# each work-item; clang alone does neither for NVIDIA. Instructions of sm_90a stand behind a mark in comments, which the
+# library uncovers in the PTX text (src/device/ptx.h), and so does this.
 compile_nvidia() {
     "$clang" "$@" -target nvptx64-nvidia-nvcl -march="$target" -Xclang -target-feature -Xclang +ptx85 \
         -Xclang -mlink-builtin-bitcode -Xclang "$clc/nvptx64--nvidiacl.bc" -Wno-linker-warnings \
-        -S "$source" -o "$work/$number.ptx" || return 1
+        -mllvm -inline-threshold=1000000 -S "$source" -o "$work/$number.ptx" || return 1
+    items=$(echo "$options" | sed -n 's/.*-D ITEMS=\([0-9]*\).*/\1/p')
+    most=$((65536 / ${items:-256}))
     architecture=$target
-    if grep -q '//9A' "$work/$number.ptx"; then
+    if grep -qF "$ptx_mark" "$work/$number.ptx"; then
         architecture=${target}a
-        sed -i -e "s/^\.target $target/&a/" -e 's://9A::' "$work/$number.ptx"
+        sed -i -e "s/^\.target $target/&a/" -e "s:$ptx_mark::" "$work/$number.ptx"
     fi
     if [ "$have_ptxas" = yes ]; then
-        "$ptxas" -v -arch="$architecture" "$work/$number.ptx" -o "$work/$number.cubin"
+        "$ptxas" -v -arch="$architecture" -maxrregcount=$((most < 255 ? most : 255)) "$work/$number.ptx" \
+            -o "$work/$number.cubin"
     fi
 }
 
-# ocloc says "Build succeeded" even when it left out a dpas that the device doesn't have.
 compile_intel() {
-    "$ocloc" compile -file "$source" -device "$target" -out_dir "$work" -output "$number" --format zebin \
-        -options "$* -Dcl_intel_subgroup_matrix_multiply_accumulate" || return 1
-    case $tile in
-        TILE_DPAS*) grep -aq 'has_dpas: *true' "$work/$number"_*.bin || { echo 'no dpas was emitted'; return 1; } ;;
-    esac
+    "$ocloc" compile -file "$source" -device "$target" -out_dir "$work" -output "$number" --format zebin -options "$*"
 }
 
 tab=$(printf '\t')
 job=$(sed -n "${number}p" "$work/jobs")
-IFS=$tab read -r digest vendor target lanes tile family options <<JOB
+IFS=$tab read -r digest vendor target lanes family options <<JOB
 $job
 JOB
 known=$figures/$(echo "$job" | cksum | tr ' ' '-')-$digest
@@ -103,9 +102,6 @@ fi
 log=$work/$number.log
 source=$kernels/$family.cl
 set -- -cl-std=CL1.2 -I "$kernels" -D VECTOR=4 -D LANES=32 -D GROUP=256 -D "$lanes"
-if [ "$tile" != - ]; then
-    options="$options -D $tile"
-fi
 if [ "$vendor" != intel ]; then
     set -- -x cl -O3 "$@"
 fi

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-# Every kernel compiles to machine code for the devices of targets.tsv, spills nothing that spills.tsv doesn't excuse, and
-# takes no more registers and local memory than resources.tsv says. `make vendor-resources` writes that table anew; with
-# FAMILY=NAME it prints what it would write of cl/NAME.cl.
+# Every kernel compiles to machine code for the devices of targets.tsv, spills nothing that spills.tsv doesn't excuse,
+# and takes no more registers and local memory than resources.tsv says. `make vendor-resources` writes that table anew;
+# with FAMILY=NAME it prints what it would write of cl/NAME.cl.
 
 . "$top_srcdir/tests/shell.sh"
 here=$top_srcdir/tests/vendors
@@ -17,9 +17,12 @@ if have_tool ptxas; then
     have_ptxas=yes
 fi
 # Figures of programs that have not changed since are taken from here.
-figures=$top_builddir/tests/cache/vendors/figures
-mkdir -p "$figures"
-export work kernels vendor_tools top_srcdir have_ptxas figures
+cache=$top_builddir/tests/cache/vendors
+figures=$cache/figures
+mkdir -p "$figures" "$cache/pocl"
+ptx_mark=$(sed -n 's/^#define PTX_MARK "\(.*\)"$/\1/p' "$top_srcdir/src/device/ptx.h")
+: "${ptx_mark:?src/device/ptx.h no longer says what PTX_MARK is}"
+export work kernels ptx_mark vendor_tools top_srcdir have_ptxas figures
 tab=$(printf '\t')
 
 vendors() {
@@ -30,20 +33,11 @@ targets_of() {
     sed '/^#/d' "$here/targets.tsv" | awk -F "$tab" -v vendor="$1" '$1 == vendor { print $2 }'
 }
 
-# The back ends of cl/tile*.clh that a program can be built with: those that its sources name, of a list with commas.
+# The files that a program is made of.
 sources_of() {
     echo "$kernels/$1"
     sed -n 's/^#include "\(.*\)".*/\1/p' "$kernels/$1" | while read -r included; do
         sources_of "$included"
-    done
-}
-
-back_ends_of() {
-    # shellcheck disable=SC2046
-    for back_end in $(echo "$2" | tr ',' ' '); do
-        if grep -qw "$back_end" $(sources_of "$1"); then
-            echo "$back_end"
-        fi
     done
 }
 
@@ -53,17 +47,46 @@ digest_of() {
     { cat $(sources_of "$2.cl") "$here/compile-one.sh" "$work/versions-$1"; } | cksum | tr ' ' '-'
 }
 
-# What is to be compiled, one line for compile-one.sh each: every program (stdin) for every target of $active vendors,
-# by the portable path and by each back end.
-jobs_of() {
-    sed 's/ -D TILE_[A-Z0-9]*\( \|$\)/\1/g' | sort -u >"$work/programs"
-    sed '/^#/d' "$here/targets.tsv" | while IFS=$tab read -r vendor target lanes back_ends; do
+# Copies of the kernels without what they do, in $work/stubs: kernels with empty bodies and no other functions. A body
+# stands between a line "{" and a line "}", as tests/policy/form.sh has it.
+make_stubs() {
+    mkdir -p "$work/stubs"
+    for file in "$kernels"/*.cl "$kernels"/*.clh; do
+        awk '
+            body { body = $0 != "}"; next }
+            $0 == "{" {
+                if (function_head ~ /__kernel/)
+                    printf "%s{}\n", function_head
+                function_head = ""
+                body = 1
+                next
+            }
+            /^#/ || /^$/ { printf "%s", function_head; function_head = ""; print; next }
+            { function_head = function_head $0 "\n" }
+            END { printf "%s", function_head }
+        ' "$file" >"$work/stubs/${file##*/}"
+    done
+}
+
+# list_programs UNIT: $work/programs-UNIT, from the operations.
+list_programs() {
+    run env HADAL_CL_DIR="$work/stubs" POCL_CACHE_DIR="$cache/pocl" POCL_EXTRA_BUILD_FLAGS=-cl-opt-disable \
+        "$top_builddir/tests/vendors/programs" "$1" \
+        "$top_srcdir/tests/model/data/deepseek-v3.2-exp.config.json" "$top_srcdir/weights/config.json"
+    [ "$status" -ne 77 ] || skip_all 'no OpenCL device to ask which programs are built'
+    check "programs are listed for matrix unit $1" [ "$status" -eq 0 ]
+    grep "^${FAMILY:-.*}$tab" "$work/stdout" >"$work/programs-$1" || true
+}
+
+# What is to be compiled, one line for compile-one.sh each, for every target of $active vendors: the programs of
+# $work/programs-none and, where the target has a matrix unit, of $work/programs-UNIT.
+jobs() {
+    sed '/^#/d' "$here/targets.tsv" | while IFS=$tab read -r vendor target lanes unit; do
         case " $active " in *" $vendor "*) ;; *) continue ;; esac
+        sort -u "$work/programs-none" "$work/programs-$unit" >"$work/programs"
         cut -f 1 "$work/programs" | uniq | while read -r family; do
             digest=$(digest_of "$vendor" "$family")
-            for tile in - $(back_ends_of "$family.cl" "$back_ends"); do
-                sed -n "s/^$family$tab/$digest$tab$vendor$tab$target$tab$lanes$tab$tile$tab&/p" "$work/programs"
-            done
+            sed -n "s/^$family$tab/$digest$tab$vendor$tab$target$tab$lanes$tab&/p" "$work/programs"
         done
     done
 }
@@ -82,8 +105,8 @@ compile_all() {
 
 # ---- What the figures must keep: one line a breach ----
 
-# Rows ($1) that spill or use scratch memory, and are not excused by a line of $2: KERNEL, TARGET, part of OPTIONS (* for
-# any), REASON; and excuses that nothing needs.
+# Rows ($1) that spill or use scratch memory, and are not excused by a line of $2: KERNEL, TARGET, part of OPTIONS, WHY,
+# with * for any target or options; and excuses that nothing needs.
 spilling() {
     awk -F "$tab" '
         /^#/ { next }
@@ -187,8 +210,8 @@ update() {
         echo '# SPDX-License-Identifier: MIT'
         echo '# SPDX-FileCopyrightText: The hadal authors'
         echo '#'
-        echo '# Registers/bytes of local memory, and /bytes of scratch memory/spills where there are some: of a work-item'
-        echo '# for AMD and NVIDIA, of a hardware thread for Intel. Written by "make vendor-resources", from:'
+        echo '# Registers/bytes of local memory, and /bytes of scratch memory/spills where there are some: of a'
+        echo '# work-item for AMD and NVIDIA, of a thread for Intel. Written by "make vendor-resources", from:'
         for vendor in $(vendors); do
             if [ -n "$(rows_of_vendor "$vendor" "$work/rows")" ]; then
                 echo "# $vendor: $(cat "$work/versions-$vendor")"
@@ -226,8 +249,8 @@ compare_vendor() {
         "$(grown "$work/vendor-rows" "$work/table-rows")" ''
 }
 
-# The test sees what it is for: a kernel that does not compile and one that needs scratch memory, for the first target of
-# each vendor.
+# The test sees what it is for: a kernel that does not compile and one that needs scratch memory, for the first target
+# of each vendor, and instructions of sm_90a.
 plant() {
     kernels=$work/planted
     mkdir -p "$kernels"
@@ -241,17 +264,17 @@ __kernel void indexed(__global float *out, __global const int *places, int count
     out[0] = private_array[count];
 }
 KERNEL
-    for instruction in wgmma.fence.sync.aligned no.such.instruction; do
-        cat <<KERNEL
-#ifdef TILE_WGMMA
-__kernel void hopper(__global float *out) { __asm volatile("//9A $instruction;"); out[0] = 1; }
-#endif
-KERNEL
-    done | split -l 3 --additional-suffix=.cl - "$kernels/hopper-"
-    printf '%s\t%s\n' unknown '' indexed ' -D TILE_MMA -D TWO=2' hopper-aa '' hopper-ab '' | jobs_of |
-        awk -F "$tab" '!(($2, $5, $6) in done) { done[$2, $5, $6] = 1; print }' >"$work/jobs"
+    for name in wgmma.fence.sync.aligned no.such.instruction; do
+        echo "__kernel void $name(__global float *out) { __asm volatile(\"$ptx_mark$name;\"); out[0] = 1; }" |
+            sed 's/void [a-z.]*/void hopper/' >"$kernels/$name.cl"
+    done
+    printf '%s\t%s\n' unknown '' indexed ' -D TWO=2' >"$work/programs-none"
+    printf '%s\t%s\n' wgmma.fence.sync.aligned '' no.such.instruction '' >"$work/programs-wgmma"
+    jobs | awk -F "$tab" '!(($2, $5) in done) { done[$2, $5] = 1; print }' >"$work/jobs"
     compile_all
-    plant_hopper
+}
+
+check_planted() {
     for vendor in $active; do
         target=$(targets_of "$vendor" | head -n 1)
         check "a kernel that does not compile is seen on $vendor" \
@@ -266,13 +289,10 @@ KERNEL
         check_equal "an excuse counts on $vendor, and one that nothing needs is seen" \
             "$(spilling "$work/vendor-rows" "$work/excuses")" "nothing needs the excuse of indexed on $target"
     done
-}
-
-# Instructions of sm_90a are uncovered and assembled.
-plant_hopper() {
     case "$active $have_ptxas" in *nvidia*yes) ;; *) return 0 ;; esac
-    check 'instructions of sm_90a are assembled' grep -q "^hopper${tab}TILE_WGMMA${tab}sm_90$tab" "$work/rows"
-    check 'and refused when there are none such' grep -q 'hopper-ab.cl does not compile for sm_90 with' "$work/failed"
+    check 'instructions of sm_90a are assembled' grep -q "^hopper$tab-${tab}sm_90$tab" "$work/rows"
+    check 'and refused when there are none such' \
+        grep -q 'no.such.instruction.cl does not compile for sm_90 with' "$work/failed"
 }
 
 # row KERNEL TARGET FIGURE...
@@ -306,16 +326,11 @@ for vendor in $(vendors); do
 done
 [ -n "$active" ] || skip_all 'no compiler of another vendor is here; ./check --vendors fetches them'
 
-# The listing doesn't need fast kernels; those that PoCL makes without optimising have a cache of their own.
-POCL_CACHE_DIR=$top_builddir/tests/cache/vendors/pocl
-POCL_EXTRA_BUILD_FLAGS=-cl-opt-disable
-export POCL_CACHE_DIR POCL_EXTRA_BUILD_FLAGS
-mkdir -p "$POCL_CACHE_DIR"
-run "$top_builddir/tests/vendors/programs" "$top_srcdir/tests/model/data/deepseek-v3.2-exp.config.json" \
-    "$top_srcdir/weights/config.json"
-[ "$status" -ne 77 ] || skip_all 'no OpenCL device to ask which programs are built'
-check 'the programs are listed' [ "$status" -eq 0 ]
-grep "^${FAMILY:-.*}$tab" "$work/stdout" | jobs_of >"$work/jobs"
+make_stubs
+for unit in none $(sed '/^#/d' "$here/targets.tsv" | cut -f 4 | grep -v none | sort -u); do
+    list_programs "$unit"
+done
+jobs >"$work/jobs"
 compile_all
 if [ "${1:-}" = --update ]; then
     cat "$work/failed"
@@ -326,10 +341,13 @@ if [ "${1:-}" = --update ]; then
     fi
     finish
 fi
+check_equal 'each file of kernels is among them' "$(cut -f 1 "$work"/programs-* | sort -u)" \
+    "$(cd "$kernels" && ls ./*.cl | sed -e 's:^\./::' -e 's/\.cl$//' | sort)"
 for vendor in $active; do
     compare_vendor "$vendor"
 done
 plant
+check_planted
 compare_planted
 
 finish

@@ -2,16 +2,22 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Prints the programs that a GPU would be asked to build, one "FAMILY<TAB>OPTIONS" a line, for compilers of devices
- * that are not here: compile.sh. The operations themselves are asked, on this machine's device in a GPU's shape, so
- * that no list has to be kept: those of a forward pass at the dimensions of each config.json that is named, with every
- * kind of cache, and those of the self-test, which builds kernels that otherwise wait for their first use. */
+ * that are not here: compile.sh. Arguments: a matrix unit, of "none" and "wgmma", then files config.json.
+ *
+ * The operations themselves are asked, on this machine's device in a GPU's shape, so that no list has to be kept: those
+ * of a forward pass at the dimensions of each config.json, with every kind of cache, and those of the self-test, which
+ * builds kernels that otherwise wait for their first use. Kernels need not compute anything for that, nor does it
+ * matter what the self-test finds: compile.sh gives them empty bodies. */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/memory.h"
 #include "device/device.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "ops/linear.h"
 
 static void print_program(void *user, const char *family, const char *options)
 {
@@ -44,25 +50,63 @@ static hadal_status build_for_config(hadal_device *device, const char *path)
     return build_forward(device, &config, HADAL_KV_F32, HADAL_INDEX_F32);
 }
 
+/* Products of so many tokens that they go in blocks, which need as many rows of blocks as there are compute units. */
+static hadal_status build_blocks(hadal_device *device, dtype type)
+{
+    enum { BLOCK = 128, COLUMNS = 16, TOKENS = 64 };
+    size_t rows = (size_t)BLOCK * hadal_device_describe(device)->compute_units;
+    matrix_source source = {
+        .type = type, .rows = rows, .columns = COLUMNS, .block_rows = BLOCK, .block_columns = BLOCK};
+    linear_op op;
+    matrix weight = {0};
+    buffer *in = NULL, *out = NULL;
+    void *zeros;
+    hadal_status status;
+    TRY(memory_allocate(&zeros, rows * COLUMNS, sizeof(float)));
+    source.values = zeros;
+    source.scales = type == DTYPE_F8_E4M3 ? zeros : NULL;
+    TRY_OR(failed, linear_create(&op, device, HADAL_LINEAR_OWN));
+    TRY_OR(done, matrix_create(&weight, device, MEMORY_OTHER, &source));
+    TRY_OR(done, buffer_create(&in, device, MEMORY_OTHER, TOKENS * COLUMNS * sizeof(float)));
+    TRY_OR(done, buffer_create(&out, device, MEMORY_OTHER, TOKENS * rows * sizeof(float)));
+    TRY_OR(done, linear_run(&op, out, in, &weight, TOKENS, false));
+    TRY_OR(done, device_finish(device));
+done:
+    matrix_free(&weight);
+    buffer_free(in);
+    buffer_free(out);
+    linear_free(&op);
+failed:
+    free(zeros);
+    return status;
+}
+
 static hadal_status build_and_print(hadal_device *device, char **configs)
 {
     size_t failed;
     for (char **path = configs; *path; path++)
         TRY(build_for_config(device, *path));
     TRY(hadal_device_self_test(device, &failed, NULL, NULL));
+    for (int type = 0; type < DTYPE_COUNT; type++)
+        TRY(build_blocks(device, (dtype)type));
     device_list_programs(device, print_program, NULL);
     return HADAL_OK;
 }
 
 int main(int count, char **arguments)
 {
-    static const device_shape gpu = {.vector = 4, .lanes = 32, .group = 256};
-    hadal_device *device;
+    device_shape gpu = {.vector = 4, .lanes = 32, .group = 256};
     const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .cache_directory = ""};
-    (void)count;
+    hadal_device *device;
+    if (count > 1 && strcmp(arguments[1], "wgmma") == 0) {
+        gpu.matrix = DEVICE_MATRIX_WGMMA;
+    } else if (count < 2 || strcmp(arguments[1], "none") != 0) {
+        fprintf(stderr, "usage: programs none|wgmma CONFIG...\n");
+        return 64;
+    }
     hadal_status status = device_open_shaped(&device, &options, &gpu);
     if (status == HADAL_OK)
-        status = build_and_print(device, arguments + 1);
+        status = build_and_print(device, arguments + 2);
     if (status != HADAL_OK)
         fprintf(stderr, "%s\n", hadal_error_message());
     hadal_device_close(device);
