@@ -20,7 +20,7 @@ __kernel void index_key(__global index_t *cache, __global float *scales, __globa
     float scale = store_row(cache + (size_t)rows[token] * PADDED_DIM, row, largest);
 #if !defined(INDEX_F32)
     if (LANE_START == 0)
-        scales[cache_row] = scale;
+        scales[rows[token]] = scale;
 #endif
 }
 

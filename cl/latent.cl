@@ -12,7 +12,8 @@ __kernel void latent_store(__global cache_t *cache, __global const float *kv, __
     LANE_SCRATCH(LANES);
     size_t token = get_group_id(0);
     int position = positions[token];
-    float squares = lane_sum(latent_squares(kv + token * kv_stride, latent));
-    store_latent(cache + (size_t)rows[token] * (padded_latent + 2 * padded_pairs), kv + token * kv_stride, weight, table,
-                 position, latent, padded_latent, pairs, padded_pairs, squares, epsilon);
+    kv += token * kv_stride;
+    cache += (size_t)rows[token] * (padded_latent + 2 * padded_pairs);
+    float squares = lane_sum(latent_squares(kv, latent));
+    store_latent(cache, kv, weight, table, position, latent, padded_latent, pairs, padded_pairs, squares, epsilon);
 }
