@@ -24,6 +24,7 @@ libinternal_la_SOURCES += \
 	src/ops/route.c src/ops/route.h \
 	src/ops/self_test.c src/ops/self_test.h \
 	src/ops/self_test_attend.c \
+	src/ops/self_test_decode.c \
 	src/ops/self_test_indexer.c \
 	src/ops/self_test_layers.c \
 	src/ops/self_test_linear.c \
