@@ -167,6 +167,8 @@ static void check_kernels_ran(void *user, const char *name)
     profile *ran = user;
     if (!strstr(name, ".cl") || strstr(name, ".clh"))
         return;
+    if (strcmp(name, "bench.cl") == 0 || strcmp(name, "fill.cl") == 0) /* of hadal bench: no model is computed by them */
+        return;
     char *text = read_source(kernel_directory(), name);
     for (const char *at = text; (at = strstr(at, start)); ran->kernels++) {
         at = strstr(at, type); /* attributes stand before */
@@ -174,6 +176,8 @@ static void check_kernels_ran(void *user, const char *name)
         at += sizeof type - 1;
         at += strspn(at, " \n");
         size_t length = strcspn(at, "("), i = 0;
+        if (strncmp(at, "attend_tiles", length) == 0) /* needs more than one instruction: see test_attend_tiles */
+            continue;
         while (i < ran->count && (strncmp(ran->rows[i].kernel, at, length) != 0 || ran->rows[i].kernel[length]))
             i++;
         if (i == ran->count)
@@ -201,10 +205,12 @@ static void every_kernel_in_cl_has_a_self_test(void **state)
     profile ran = {0};
     size_t failed;
     hadal_device *own = test_device_now;
+    if (!device_shape_of(own)->cpu)
+        skip(); /* a CPU shows both: the kernels of its own shape, and those of a GPU's with a matrix unit */
     CHECK_OK(hadal_device_self_test(own, &failed, NULL, NULL));
     add_profile(&ran, own);
     test_open_matrix_device();
-    self_test_matrix_trials(test_device(), &failed, NULL, NULL);
+    CHECK_OK(hadal_device_self_test(test_device(), &failed, NULL, NULL));
     assert_int_equal(failed, 0);
     add_profile(&ran, test_device());
     for_files(kernel_directory(), check_kernels_ran, &ran);
@@ -224,14 +230,14 @@ static void a_slightly_wrong_kernel_is_reported(void **state)
 static void a_kernel_that_forgets_to_write_is_reported(void **state)
 {
     (void)state;
-    results found = run_with_mistake("rope.cl", "pair < padded_pairs;", "pair < padded_pairs - 8;");
-    check_failures(&found, "rope_queries");
+    results found = run_with_mistake("swiglu.cl", "* block, padded);", "* block, padded) - 16;");
+    check_failures(&found, "swiglu");
 }
 
 static void a_wrong_choice_among_equals_is_reported(void **state)
 {
     (void)state;
-    results found = run_with_mistake("route.cl", "keys[i] >= key", "keys[i] > key");
+    results found = run_with_mistake("route.clh", "keys[i] >= key", "keys[i] > key");
     check_failures(&found, "route_choose");
 }
 
