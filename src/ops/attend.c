@@ -88,7 +88,8 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
                               " -D HEADS=%u -D LATENT=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u"
                               " -D HEAD_PARTS=%u -D MOST_SPLITS=%u -D %s",
                               dims->heads, dims->latent, dims->rope, op->head_block, op->key_tile,
-                              choose_head_parts(shape, dims, op->head_block), (unsigned)MOST_SPLITS,
+                              choose_head_parts(shape, dims, op->head_block),
+                              (unsigned)(shape->group == 1 ? ENOUGH_CPU_GROUPS : MOST_SPLITS),
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));

@@ -167,7 +167,7 @@ static void check_kernels_ran(void *user, const char *name)
     profile *ran = user;
     if (!strstr(name, ".cl") || strstr(name, ".clh"))
         return;
-    if (strcmp(name, "bench.cl") == 0 || strcmp(name, "fill.cl") == 0) /* of hadal bench: no model is computed by them */
+    if (strcmp(name, "bench.cl") == 0 || strcmp(name, "fill.cl") == 0) /* hadal bench's: they compute no model */
         return;
     char *text = read_source(kernel_directory(), name);
     for (const char *at = text; (at = strstr(at, start)); ran->kernels++) {
