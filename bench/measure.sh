@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The hadal authors
+
+# Everything that bench/results holds of a device: its record, the self-test, the test programs, hadal bench, and the demo
+# model's needles in fast and exact precision. Run in a build directory after `make`; about five minutes on an H200.
+
+set -eu
+usage='Usage: bench/measure.sh [DEVICE] >bench/results/DATE-NAME.txt   (in a build directory; DEVICE as for hadal -d)'
+case ${1:-} in
+    -h | --help) echo "$usage" && exit ;;
+    -*) echo "measure.sh: unknown option $1" >&2 && echo "$usage" >&2 && exit 64 ;;
+esac
+[ -x ./hadal ] || { echo 'measure.sh: ./hadal is not here; run it in a build directory after make' >&2 && exit 66; }
+source=$(cd -- "$(dirname -- "$0")/.." && pwd)
+[ $# -eq 0 ] || export HADAL_DEVICE="$1"
+
+# Prints a command, then what it prints; a failure is noted and the rest goes on.
+run() {
+    echo "# $*"
+    "$@" 2>&1 || echo "# exit status $?"
+}
+
+echo '# SPDX-License-Identifier: MIT'
+echo '# SPDX-FileCopyrightText: The hadal authors'
+echo "# measured on $(date -u +%Y-%m-%d) at commit $(git -C "$source" describe --always --dirty 2>/dev/null || echo unknown)"
+run ./hadal devices --self-test
+for program in tests/device/test_* tests/ops/test_* tests/model/test_* tests/session/test_* tests/bench/test_*; do
+    case $program in
+        *.o | *.log | *.trs) continue ;;
+    esac
+    [ -x "$program" ] && [ ! -d "$program" ] || continue
+    make check TESTS="$program" >measure.log 2>&1 && result=passed || result=FAILED
+    echo "$program: $result, $(grep -c '\[       OK \]' "$program.log") cases"
+done
+for part in device ops attention model; do
+    run ./hadal bench "$part" --csv
+done
+for size in 4k 16k 32k; do
+    for attention in sparse dense; do
+        for precision in fast exact; do
+            run ./hadal generate -f "$source/weights/reference/needle-$size.txt.gz" -n 4 --attention "$attention" \
+                --precision "$precision" --json | tail -n 1
+        done
+    done
+done
+run ./hadal generate --tokens "$source/weights/reference/tokens.txt" -n 64 --ignore-eos --profile
