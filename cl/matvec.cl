@@ -137,9 +137,9 @@ __kernel void matvec_down(__global float *x, __global const float *act, int bloc
             factor = weights[token * choices + slot];
         }
         int first = (piece - slot * pieces_each) * PIECE(m.type);
-        const matvec_task work = {act + slot * slot_stride, 0, factor, weight, weight, scales, scales, m, first,
+        const matvec_task work = {act + slot * slot_stride, 0, weight, weight, scales, scales, m, first,
                                   start, min(start + count, end_row), count, scratch + part * count * pieces + piece,
-                                  pieces, scratch + parts * count * pieces, active};
+                                  pieces, scratch + parts * count * pieces, active, factor};
         do_task(work LANE_ARGUMENT);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
