@@ -17,6 +17,8 @@
 #include "device/device.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "ops/bench.h"
+#include "ops/fill.h"
 #include "ops/linear.h"
 
 static void print_program(void *user, const char *family, const char *options)
@@ -81,12 +83,29 @@ failed:
     return status;
 }
 
+/* What only `hadal bench` takes. */
+static hadal_status build_bench(hadal_device *device)
+{
+    bench_op op;
+    buffer *target;
+    hadal_status status = HADAL_OK;
+    TRY(bench_create(&op, device));
+    TRY(buffer_create(&target, device, MEMORY_OTHER, 4096));
+    for (int type = FILL_F32; type <= FILL_INT32 && status == HADAL_OK; type++)
+        status = fill_buffer(device, target, (fill_type)type, 1.0, 1);
+    if (status == HADAL_OK)
+        status = device_finish(device);
+    buffer_free(target);
+    return status;
+}
+
 static hadal_status build_and_print(hadal_device *device, char **configs)
 {
     size_t failed;
     for (char **path = configs; *path; path++)
         TRY(build_for_config(device, *path));
     TRY(hadal_device_self_test(device, &failed, NULL, NULL));
+    TRY(build_bench(device));
     for (int type = 0; type < DTYPE_COUNT; type++)
         TRY(build_blocks(device, (dtype)type));
     device_list_programs(device, print_program, NULL);
