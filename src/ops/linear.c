@@ -172,7 +172,7 @@ hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const m
         return HADAL_OK;
     TRY(measure(&own, op, HADAL_LINEAR_OWN, out, in, weight, tokens));
     double products = (double)parameters / (double)(weight->rows * weight->columns) * (double)ahead / (double)tokens;
-    if (own * products < LINEAR_WORTHWHILE_SECONDS)
+    if (own * products < (double)LINEAR_WORTHWHILE_SECONDS)
         return HADAL_OK;
     TRY(measure(&clblast, op, HADAL_LINEAR_CLBLAST, out, in, weight, tokens));
     op->choice = clblast < own ? HADAL_LINEAR_CLBLAST : HADAL_LINEAR_OWN;

@@ -79,7 +79,7 @@ static hadal_status check_heads(self_test *test, linear_op *op, dtype type, size
     for (size_t i = 0; i < tokens * HEADS; i++)
         for (size_t r = 0; r < ROWS; r++)
             expected[i / HEADS * OUT_STRIDE + i % HEADS * ROWS + r] =
-                FACTOR * reference_dot(in + i * STRIDE, values + (i % HEADS * ROWS + r) * COLUMNS, COLUMNS);
+                (double)FACTOR * reference_dot(in + i * STRIDE, values + (i % HEADS * ROWS + r) * COLUMNS, COLUMNS);
     snprintf(what, sizeof what, "3 heads of 45 x 130, %zu token%s", tokens, tokens == 1 ? "" : "s");
     return self_test_compare(test, out, expected, tokens * OUT_STRIDE, 2e-6, what);
 }
