@@ -42,7 +42,7 @@ static hadal_status write_common_options(hadal_device *device)
     if (device->shape.cpu)
         TRY(bytes_format(&options, " -D CPU"));
     if (strcmp(lane, "LANE_PTX") == 0)
-        TRY(bytes_format(&options, " -D PTX=%u", discover_compute_capability(device->id)));
+        TRY(bytes_format(&options, " -D PTX=%u", device->info.compute_capability));
     device->common_options = options.data;
     return HADAL_OK;
 }

@@ -56,12 +56,6 @@ static char *device_extensions(cl_device_id id)
     return text;
 }
 
-uint32_t discover_compute_capability(cl_device_id id)
-{
-    return (uint32_t)(10 * device_number(id, DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, sizeof(cl_uint)) +
-                      device_number(id, DEVICE_COMPUTE_CAPABILITY_MINOR_NV, sizeof(cl_uint)));
-}
-
 static void describe_usability(hadal_device_info *info, cl_device_id id)
 {
     unsigned major = 0, minor = 0;

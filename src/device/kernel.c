@@ -19,6 +19,15 @@ void device_set_phase(hadal_device *device, const char *phase)
             device->phase = i;
 }
 
+static size_t ask_max_group(const kernel *asked)
+{
+    size_t most = 0;
+    if (clGetKernelWorkGroupInfo(asked->handle, asked->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most,
+                                 NULL) != CL_SUCCESS)
+        return 1;
+    return most;
+}
+
 hadal_status kernel_get(kernel **found, hadal_device *device, const char *family, const char *name, const char *options)
 {
     program *source;
@@ -40,6 +49,7 @@ hadal_status kernel_get(kernel **found, hadal_device *device, const char *family
         status = opencl_failure(device, "clCreateKernel", error);
         goto failed;
     }
+    made->max_group = ask_max_group(made);
     made->next = device->kernels;
     device->kernels = made;
     *found = made;
@@ -52,11 +62,7 @@ failed:
 
 size_t kernel_max_group(const kernel *measured)
 {
-    size_t most = 0;
-    if (clGetKernelWorkGroupInfo(measured->handle, measured->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most,
-                                 NULL) != CL_SUCCESS)
-        return 1;
-    return most;
+    return measured->max_group;
 }
 
 static hadal_status set_argument(const kernel *launched, cl_uint index, const kernel_argument *argument)

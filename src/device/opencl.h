@@ -30,6 +30,7 @@ struct kernel {
     char *name;
     program *source;
     cl_kernel handle;
+    size_t max_group;
     kernel_count counts[PHASES];
     struct kernel *next;
 };
@@ -84,9 +85,6 @@ void discover_describe(hadal_device_info *info, cl_platform_id platform, cl_devi
 /* The device that the selector names, or the default one. */
 HADAL_CHECKED hadal_status discover_select(hadal_device_info *info, cl_device_id *id, cl_platform_id *platform,
                                            const char *selector);
-
-/* NVIDIA's compute capability, 90 for 9.0; 0 for other devices. */
-uint32_t discover_compute_capability(cl_device_id id);
 
 /* Whether a space-separated list of extensions has that one. */
 bool discover_has_extension(const char *extensions, const char *wanted);

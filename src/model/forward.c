@@ -196,7 +196,7 @@ static hadal_status experts(forward *f, const layer_weights *w, const step *s)
     size_t choices = c->num_experts_per_tok;
     TRY(route(f, w, s, &slots));
     TRY(linear_experts(&f->ops.linear, a->gate, a->h, &w->experts.gate_proj, &slots, choices));
-    TRY(linear_experts(&f->ops.linear, a->up, a->h, &w->experts.up_proj, &slots, choices));
+    TRY(linear_experts_again(&f->ops.linear, a->up, a->h, &w->experts.up_proj, &slots, choices));
     TRY(swiglu(&f->ops.swiglu, a->gate, a->gate, a->up, s->tokens * choices, c->moe_intermediate_size));
     TRY(linear_experts(&f->ops.linear, a->expert_out, a->gate, &w->experts.down_proj, &slots, 1));
     TRY(mlp(f, a->shared_out, &w->shared_experts, s, false));

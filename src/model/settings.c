@@ -38,6 +38,9 @@ static hadal_status resolve_sizes(settings *s, const model_config *config, const
     if (s->context > config->max_position_embeddings)
         return failure(HADAL_ERROR_ARGUMENT, "a context of %zu tokens was asked for, but the model reaches %u "
                        "(max_position_embeddings); use a shorter one", s->context, config->max_position_embeddings);
+    if (s->sequences > INT32_MAX / s->context)
+        return failure(HADAL_ERROR_ARGUMENT, "%zu timelines of %zu tokens were asked for; expected at most %d tokens "
+                       "together", s->sequences, s->context, INT32_MAX);
     s->index_topk = min_size(options->index_topk ? options->index_topk : config->index_topk, s->context);
     return HADAL_OK;
 }

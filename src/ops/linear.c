@@ -148,6 +148,16 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
     return HADAL_OK;
 }
 
+/* Narrow matrices (the router, the indexer's weights and keys) decide which experts and positions are chosen, and cost
+ * little: they stay float32. */
+enum { FEWEST_MATMUL_ROWS = 512 };
+
+static bool takes_matrix_unit(const linear_op *op, const matrix *weight, size_t tokens)
+{
+    return op->choice != HADAL_LINEAR_CLBLAST && weight->rows >= FEWEST_MATMUL_ROWS &&
+           matmul_takes(&op->matmul, weight, tokens);
+}
+
 /* Seconds of one product, the second of two: the first may compile. */
 static hadal_status measure(double *seconds, linear_op *op, hadal_linear choice, buffer *out, const buffer *in,
                             const matrix *weight, size_t tokens)
@@ -170,6 +180,8 @@ hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const m
     double own, clblast;
     if (op->choice != HADAL_LINEAR_AUTO || tokens < LARGE_STEP || ahead < 2 * tokens)
         return HADAL_OK;
+    if (takes_matrix_unit(op, weight, tokens)) /* no float32 product comes near it */
+        return HADAL_OK;
     TRY(measure(&own, op, HADAL_LINEAR_OWN, out, in, weight, tokens));
     double products = (double)parameters / (double)(weight->rows * weight->columns) * (double)ahead / (double)tokens;
     if (own * products < (double)LINEAR_WORTHWHILE_SECONDS)
@@ -177,16 +189,6 @@ hadal_status linear_choose(linear_op *op, buffer *out, const buffer *in, const m
     TRY(measure(&clblast, op, HADAL_LINEAR_CLBLAST, out, in, weight, tokens));
     op->choice = clblast < own ? HADAL_LINEAR_CLBLAST : HADAL_LINEAR_OWN;
     return HADAL_OK;
-}
-
-/* Narrow matrices (the router, the indexer's weights and keys) decide which experts and positions are chosen, and cost
- * little: they stay float32. */
-enum { FEWEST_MATMUL_ROWS = 512 };
-
-static bool takes_matrix_unit(const linear_op *op, const matrix *weight, size_t tokens)
-{
-    return op->choice != HADAL_LINEAR_CLBLAST && weight->rows >= FEWEST_MATMUL_ROWS &&
-           matmul_takes(&op->matmul, weight, tokens);
 }
 
 /* Packs `rows` rows of in unless that is done. */
@@ -304,12 +306,11 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
 /* From so many tokens on lists by expert go to the matrix unit. */
 enum { FEWEST_EXPERT_TOKENS = 64 };
 
-hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
-                            const linear_slots *slots, size_t slots_per_input)
+hadal_status linear_experts_again(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                  const linear_slots *slots, size_t slots_per_input)
 {
     size_t count = slots->tokens * slots->choices;
     if (slots->tokens >= FEWEST_EXPERT_TOKENS && takes_matrix_unit(op, weight, slots->tokens)) {
-        op->packed_input = NULL;
         TRY(pack(op, in, weight, count / slots_per_input));
         return matmul_experts(&op->matmul, out, weight, slots->offsets, slots->slots, count, slots_per_input);
     }
@@ -317,4 +318,11 @@ hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const 
         TRY((linear_wants_lists(slots) ? experts_by_list : experts_by_slot)(op, out, in, weight, &weight->slabs[i],
                                                                             slots, slots_per_input));
     return HADAL_OK;
+}
+
+hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                            const linear_slots *slots, size_t slots_per_input)
+{
+    op->packed_input = NULL;
+    return linear_experts_again(op, out, in, weight, slots, slots_per_input);
 }

@@ -75,6 +75,10 @@ typedef struct linear_slots {
 HADAL_CHECKED hadal_status linear_experts(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
                                           const linear_slots *slots, size_t slots_per_input);
 
+/* The same when in is what the call before had, unchanged (see linear_run_again). */
+HADAL_CHECKED hadal_status linear_experts_again(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
+                                                const linear_slots *slots, size_t slots_per_input);
+
 /* Whether steps so small are spread by slot, so that no lists by expert are needed. */
 bool linear_wants_lists(const linear_slots *slots);
 

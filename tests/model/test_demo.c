@@ -368,6 +368,9 @@ static void timelines_side_by_side_do_not_disturb_each_other(void **state)
         }
         for (uint32_t i = 0; i < TIMELINES; i++)
             assert_int_equal(hadal_session_length_of(session, i), TIMELINE_STEPS - i * 7);
+        const hadal_session_options too_many = {.context = 40, .sequences = SIZE_MAX / 80};
+        hadal_session *none;
+        CHECK_FAILS(HADAL_ERROR_ARGUMENT, "tokens together", hadal_session_create(&none, demo, &too_many));
         const hadal_step_token unknown = {1, TIMELINES}, disorder[] = {{1, 2}, {1, 0}}, bad[] = {{1, 0}, {-1, 1}};
         CHECK_FAILS(HADAL_ERROR_ARGUMENT, "timeline 3", hadal_session_step(session, &unknown, 1, keep_row, &together));
         CHECK_FAILS(HADAL_ERROR_ARGUMENT, "order", hadal_session_step(session, disorder, 2, keep_row, &together));

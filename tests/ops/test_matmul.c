@@ -5,6 +5,8 @@
 
 #include "ops/matmul.h"
 
+#include "ops/linear.h"
+
 #include "tests/ops/device.h"
 #include "tests/ops/host_matrix.h"
 
@@ -185,12 +187,36 @@ static void experts_agree_with_doubles(void **state)
     }
 }
 
+/* However much lies ahead, CLBlast, which computes in float32, does not take the matrix unit's place. */
+static void auto_keeps_to_the_matrix_unit(void **state)
+{
+    (void)state;
+    enum { ROWS = 512, COLUMNS = 16, TOKENS = 64 };
+    uint64_t random = 3;
+    host_matrix weight = make_matrix(DTYPE_BF16, 1, ROWS, COLUMNS, 1, 16, &random);
+    matrix device_weight;
+    linear_op op;
+    buffer *in = test_buffer(NULL, TOKENS * COLUMNS * sizeof(float));
+    buffer *out = test_buffer(NULL, (size_t)TOKENS * ROWS * sizeof(float));
+    CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_AUTO));
+    CHECK_OK(matrix_create(&device_weight, test_device(), MEMORY_OTHER, weight.sources));
+    CHECK_OK(linear_choose(&op, out, in, &device_weight, TOKENS, 1024, UINT64_C(1) << 50));
+    assert_int_equal(op.choice, HADAL_LINEAR_AUTO);
+    assert_null(op.dequantised);
+    buffer_free(in);
+    buffer_free(out);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&weight);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_agree_with_doubles),
         cmocka_unit_test(experts_agree_with_doubles),
         cmocka_unit_test(heads_agree_with_doubles),
+        cmocka_unit_test(auto_keeps_to_the_matrix_unit),
     };
     const char *what = test_open_matrix_device();
     int failed = cmocka_run_group_tests_name(what, tests, NULL, NULL);
