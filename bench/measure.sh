@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The hadal authors
 
 # Everything that bench/results holds of a device: its record, the self-test, the test programs, hadal bench, and the demo
-# model's needles in fast and exact precision. Run in a build directory after `make`; about five minutes on an H200.
+# model's needles in fast and exact precision. Run in a build directory after `make`.
 
 set -eu
 usage='Usage: bench/measure.sh [DEVICE] >bench/results/DATE-NAME.txt   (in a build directory; DEVICE as for hadal -d)'

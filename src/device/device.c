@@ -148,6 +148,14 @@ void device_give_up_matrix_unit(hadal_device *device, const char *reason)
     snprintf(device->info.matrix_unit_failure, sizeof device->info.matrix_unit_failure, "%s", reason);
 }
 
+hadal_status device_limit_registers(byte_array *options, const hadal_device *device, unsigned items)
+{
+    enum { REGISTERS = 65536, UNIT = 8 }; /* of a multiprocessor of NVIDIA's, and how many at a time are given */
+    if (!device->info.compute_capability)
+        return HADAL_OK;
+    return bytes_format(options, " -cl-nv-maxrregcount=%u", REGISTERS / items / UNIT * UNIT);
+}
+
 const char *device_matrix_option(const hadal_device *device)
 {
     if (device->shape.matrix == DEVICE_MATRIX_NONE)

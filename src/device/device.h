@@ -7,6 +7,7 @@
 #ifndef HADAL_DEVICE_DEVICE_H
 #define HADAL_DEVICE_DEVICE_H
 
+#include "base/memory.h"
 #include "base/status.h"
 
 /* ---- Memory ------------------------------------------------------------------------------------- */
@@ -85,6 +86,10 @@ void device_remember(const hadal_device *device, const char *const *families, co
 
 /* The -D options of kernels over cl/tile.clh that choose this device's back end; "" where matrix is NONE. */
 const char *device_matrix_option(const hadal_device *device);
+
+/* Appends the option, if the compiler has one, that keeps a kernel to so few registers that `items` work-items run on a
+ * compute unit at once. */
+HADAL_CHECKED hadal_status device_limit_registers(byte_array *options, const hadal_device *device, unsigned items);
 
 /* How lanes exchange values on a device of that kind (cl/lane.clh); capability: hadal_device_info's
  * compute_capability. */

@@ -3,8 +3,6 @@
 
 #include "ops/matvec.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 
 /* How the kernels are built: lines of a tile, and 16-byte chunks of a row that a lane reads at once on GPUs. */
@@ -84,11 +82,9 @@ bool matvec_takes_heads(const matvec_op *op, const matrix *weight, size_t in_ste
 
 hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types, unsigned matrices)
 {
-    /* So few registers that UNIT_ITEMS work-items fit into the 65,536 of a compute unit of NVIDIA's. */
-    bool ptx = strcmp(hadal_device_describe(device)->lane_path, "ptx") == 0;
-    return bytes_format(options, " -D ROWS=%zu -D CHUNKS=%d -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u%s",
-                        tile_rows(device_shape_of(device)), GPU_CHUNKS, most_items(device), matrices, types,
-                        ptx ? " -cl-nv-maxrregcount=72" : "");
+    TRY(bytes_format(options, " -D ROWS=%zu -D CHUNKS=%d -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u",
+                     tile_rows(device_shape_of(device)), GPU_CHUNKS, most_items(device), matrices, types));
+    return device_limit_registers(options, device, UNIT_ITEMS);
 }
 
 static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, unsigned types, unsigned matrices)

@@ -239,7 +239,7 @@ static void check_experts(dtype type, size_t tokens, size_t choices, size_t expe
     host_matrix weight = make_matrix(type, experts, rows, columns, 128, 128, &random);
     float *in = test_random_rows(&random, tokens, columns);
     int32_t *ids = calloc(count, sizeof *ids), *offsets = calloc(experts + 1, sizeof *offsets),
-            *lists = calloc(count, sizeof *lists), filled = 0;
+            *lists = calloc(count, sizeof *lists);
     double *expected = calloc(count * out_stride, sizeof *expected);
     for (size_t s = 0; s < count; s++) {
         ids[s] = (int32_t)((s % choices + (test_random(&random) % 2) * (s / choices)) % (experts - 1));
@@ -248,13 +248,7 @@ static void check_experts(dtype type, size_t tokens, size_t choices, size_t expe
                 reference_dot(in + s / choices * in_stride, weight.values + ((size_t)ids[s] * rows + r) * columns,
                               columns);
     }
-    for (size_t e = 0; e < experts; e++) {
-        offsets[e] = filled;
-        for (size_t s = 0; s < count; s++)
-            if ((size_t)ids[s] == e)
-                lists[filled++] = (int32_t)s;
-    }
-    offsets[experts] = filled;
+    reference_dispatch(offsets, lists, ids, count, experts);
     linear_op op;
     matrix device_weight;
     CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));

@@ -139,16 +139,10 @@ static void check_experts(dtype type, size_t tokens, size_t choices, size_t expe
     host_matrix weight = make_matrix(type, experts, rows, columns, 128, 128, &random);
     float *in = test_random_rows(&random, tokens, columns);
     int32_t *ids = calloc(count, sizeof *ids), *offsets = calloc(experts + 1, sizeof *offsets),
-            *lists = calloc(count, sizeof *lists), filled = 0;
+            *lists = calloc(count, sizeof *lists);
     for (size_t s = 0; s < count; s++)
         ids[s] = (int32_t)(s % choices == 0 ? 1 : test_random(&random) % (experts - 1));
-    for (size_t e = 0; e < experts; e++) {
-        offsets[e] = filled;
-        for (size_t s = 0; s < count; s++)
-            if ((size_t)ids[s] == e)
-                lists[filled++] = (int32_t)s;
-    }
-    offsets[experts] = filled;
+    reference_dispatch(offsets, lists, ids, count, experts);
     matmul_op op;
     matrix device_weight;
     matmul_create(&op, test_device());
