@@ -25,6 +25,8 @@ echo '# SPDX-License-Identifier: MIT'
 echo '# SPDX-FileCopyrightText: The hadal authors'
 echo "# measured on $(date -u +%Y-%m-%d) at commit $(git -C "$source" describe --always --dirty 2>/dev/null || echo unknown)"
 run ./hadal devices --self-test
+make -j"$(nproc)" check TESTS= >measure.log 2>&1 || echo '# not all tests were built, see measure.log'
+ran=0
 for program in tests/device/test_* tests/ops/test_* tests/model/test_* tests/session/test_* tests/bench/test_*; do
     case $program in
         *.o | *.log | *.trs) continue ;;
@@ -32,7 +34,9 @@ for program in tests/device/test_* tests/ops/test_* tests/model/test_* tests/ses
     [ -x "$program" ] && [ ! -d "$program" ] || continue
     make check TESTS="$program" >measure.log 2>&1 && result=passed || result=FAILED
     echo "$program: $result, $(grep -c '\[       OK \]' "$program.log") cases"
+    ran=$((ran + 1))
 done
+[ "$ran" -gt 0 ] || { echo 'measure.sh: there are no test programs to run here; see measure.log' >&2 && exit 70; }
 for part in device ops attention model; do
     run ./hadal bench "$part" --csv
 done

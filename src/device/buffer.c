@@ -9,11 +9,14 @@
 
 #include "base/memory.h"
 
+/* In pieces: NVIDIA's driver 580 loses the queue when a fill has more than 2^31 words. */
 static hadal_status buffer_clear(buffer *cleared)
 {
+    const size_t most = (size_t)1 << 30, bytes = round_up(cleared->bytes, sizeof(cl_uint));
     const cl_uint zero = 0; /* buffers are whole words long, see buffer_create */
-    CL_TRY(cleared->device, clEnqueueFillBuffer(cleared->device->queue, cleared->handle, &zero, sizeof zero, 0,
-                                                round_up(cleared->bytes, sizeof zero), 0, NULL, NULL));
+    for (size_t first = 0; first < bytes; first += most)
+        CL_TRY(cleared->device, clEnqueueFillBuffer(cleared->device->queue, cleared->handle, &zero, sizeof zero, first,
+                                                    min_size(most, bytes - first), 0, NULL, NULL));
     return HADAL_OK;
 }
 

@@ -225,6 +225,28 @@ static void buffers_keep_to_their_sizes(void **state)
     hadal_device_close(device);
 }
 
+/* More than 2^31 words, which NVIDIA's driver does not fill at once; where a device has memory of its own for it. */
+static void large_buffers_start_zeroed(void **state)
+{
+    (void)state;
+    const size_t bytes = (size_t)9 << 30;
+    hadal_device *device;
+    buffer *made;
+    unsigned char last[4] = {1, 1, 1, 1};
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE")};
+    CHECK_OK(hadal_device_open(&device, &options));
+    const hadal_device_info *info = hadal_device_describe(device);
+    if (info->kind != HADAL_DEVICE_GPU || info->memory_bytes < 2 * bytes || info->largest_allocation_bytes < bytes) {
+        hadal_device_close(device);
+        skip();
+    }
+    CHECK_OK(buffer_create(&made, device, MEMORY_OTHER, bytes));
+    CHECK_OK(buffer_read(made, bytes - sizeof last, last, sizeof last));
+    assert_memory_equal(last, "\0\0\0\0", sizeof last);
+    buffer_free(made);
+    hadal_device_close(device);
+}
+
 static void wrong_arguments_of_a_launch_are_reported(void **state)
 {
     (void)state;
@@ -331,6 +353,7 @@ int main(void)
         cmocka_unit_test(broken_kernels_are_reported_with_file_and_line),
         cmocka_unit_test(a_directory_without_kernels_is_refused),
         cmocka_unit_test(buffers_keep_to_their_sizes),
+        cmocka_unit_test(large_buffers_start_zeroed),
         cmocka_unit_test(wrong_arguments_of_a_launch_are_reported),
         cmocka_unit_test(lanes_exchange_by_ptx_from_compute_capability_7_on),
         cmocka_unit_test(launches_are_counted_by_phase),
