@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-# Everything that bench/results holds of a device: its record, the self-test, the test programs, hadal bench, and the demo
-# model's needles in fast and exact precision. Run in a build directory after `make`.
+# Everything that bench/results holds of a device: its record, the self-test, the test programs, hadal bench (products also
+# of bfloat16 weights and in float32), how long kernels take to build, and the demo model's needles in fast and exact
+# precision. Run in a build directory after `make`.
 
 set -eu
 usage='Usage: bench/measure.sh [DEVICE] >bench/results/DATE-NAME.txt   (in a build directory; DEVICE as for hadal -d)'
@@ -34,12 +35,28 @@ for program in tests/device/test_* tests/ops/test_* tests/model/test_* tests/ses
     [ -x "$program" ] && [ ! -d "$program" ] || continue
     make check TESTS="$program" >measure.log 2>&1 && result=passed || result=FAILED
     echo "$program: $result, $(grep -c '\[       OK \]' "$program.log") cases"
+    grep 'KL against' "$program.log" || true
     ran=$((ran + 1))
 done
 [ "$ran" -gt 0 ] || { echo 'measure.sh: there are no test programs to run here; see measure.log' >&2 && exit 70; }
 for part in device ops attention model; do
     run ./hadal bench "$part" --csv
 done
+
+sed '/"quantization_config"/,/}/d' "$source/tests/model/data/deepseek-v3.2-exp.config.json" >bfloat16.json
+run ./hadal bench ops --dims bfloat16.json --tokens 2048 -c 4096 --csv
+run ./hadal bench ops --precision exact --tokens 2048 -c 4096 --csv
+
+# Seconds of a short answer with no kernel built yet, then with all of them in the caches (the driver's own included).
+caches=$(mktemp -d)
+for state in cold warm; do
+    begin=$(date +%s%N)
+    run env XDG_CACHE_HOME="$caches" CUDA_CACHE_PATH="$caches/cuda" POCL_CACHE_DIR="$caches/pocl" ./hadal generate \
+        -f "$source/weights/reference/needle-4k.txt.gz" -n 4 --json | tail -n 1
+    echo "$state caches: $((($(date +%s%N) - begin) / 1000000)) ms"
+done
+rm -rf "$caches"
+
 for size in 4k 16k 32k; do
     for attention in sparse dense; do
         for precision in fast exact; do
