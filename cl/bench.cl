@@ -82,7 +82,7 @@ inline ushort tile_random(uint i)
 
 /* `rounds` times one product of a tile by each team, the same operands again and again: 2 * TILE_ROWS * TILE_COLUMNS *
  * TILE_DEPTH operations a team and round. */
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void bench_tile(__global float *out, int rounds)
+__kernel TILE_KERNEL void bench_tile(__global float *out, int rounds)
 {
     __local __attribute__((aligned(1024))) tile_b b[TILE_COLUMNS * TILE_DEPTH + TILE_SCRATCH];
     uint a[TILE_A];

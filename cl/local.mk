@@ -39,7 +39,11 @@ dist_kernels_DATA = \
 	cl/swiglu.cl \
 	cl/tile.clh \
 	cl/tile_attend.clh \
+	cl/tile_emulated.clh \
+	cl/tile_half.clh \
 	cl/tile_int8.clh \
+	cl/tile_mma.clh \
+	cl/tile_rows.clh \
 	cl/tile_wgmma.clh \
 	cl/top_k.cl \
 	cl/top_k_group.cl \

@@ -14,7 +14,11 @@
 #include "copy.clh"
 #include "tile.clh"
 
+#ifdef TILE_AT_ONCE
+#define STAGES (COPY_AHEAD + 1)
+#else
 #define STAGES 3
+#endif
 #define STAGE (TILE_COLUMNS * TILE_DEPTH) /* elements of B */
 
 /* packed[row, :] = in[row, :] * factors[row] in 16 bits, factors a power of two that brings the row's largest magnitude
@@ -38,8 +42,9 @@ __kernel void matmul_pack(__global uint *packed, __global float *factors, __glob
 #endif
     packed += row * packed_stride / 2;
     for (int pair = get_local_id(0); pair < packed_stride / 2; pair += GROUP) {
-        int place = 2 * pair, column = place / TILE_DEPTH * TILE_DEPTH + tile_b_source(place % TILE_DEPTH);
-        float2 values = (float2)(column < columns ? in[column] : 0.0f, column + 1 < columns ? in[column + 1] : 0.0f);
+        int place = 2 * pair % TILE_DEPTH, step = 2 * pair - place;
+        int first = step + tile_b_source(place), second = step + tile_b_source(place + 1);
+        float2 values = (float2)(first < columns ? in[first] : 0.0f, second < columns ? in[second] : 0.0f);
         values *= factor;
 #ifdef TILE_F16
         vstore_half2_rte(values, pair, (__global half *)packed);
@@ -77,19 +82,21 @@ inline void hold_rows(held *h, const weights *w, int first_row)
     }
 }
 
-#ifdef WEIGHT_F8
+#if defined(WEIGHT_F8) || defined(TILE_AT_ONCE)
 
-/* Codes wait in raw for the step after next. */
+/* Weights as they are stored wait in raw for the step after next. */
 #define RAW TILE_RAW
 
-/* a = the TILE_DEPTH columns from `column` on as operands, from raw, which takes the codes of the TILE_DEPTH after. */
+/* a = the TILE_DEPTH columns from `column` on as operands, from raw, which takes the TILE_DEPTH after. */
 inline void next_step(uint a[TILE_A], uint raw[RAW], const held *h, const weights *w, int column)
 {
-    float scales[TILE_HELD_ROWS];
+    float scales[TILE_HELD_ROWS] = {0};
+#ifdef WEIGHT_F8
     int block = min(column / w->block_columns, w->scale_columns - 1);
     MATRIX_UNROLL
     for (int j = 0; j < TILE_HELD_ROWS; j++)
         scales[j] = h->scales[j][block] * w->scale_factor;
+#endif
     tile_convert(a, raw, scales);
     tile_load_rows(raw, h->rows, column + TILE_DEPTH, w->stride);
 }
@@ -109,15 +116,74 @@ inline void next_step(uint a[TILE_A], uint raw[RAW], const held *h, const weight
 /* Where this work-item's share of a stage comes from and goes: chunks of 16 bytes. */
 #define COPIES (TILE_COLUMNS * TILE_CHUNKS / ITEMS)
 
+inline int copied_row(int i)
+{
+    return (int)get_local_id(0) / TILE_CHUNKS + i * (ITEMS / TILE_CHUNKS);
+}
+
+inline __local tile_b *copied_place(__local tile_b *stage, int i)
+{
+    return stage + TILE_CHUNK(copied_row(i), (int)get_local_id(0) % TILE_CHUNKS);
+}
+
 inline void copy_step(__local tile_b *stage, __global const tile_b *const sources[COPIES], int column)
 {
-    int chunk = (int)get_local_id(0) % TILE_CHUNKS;
     MATRIX_UNROLL
-    for (int i = 0; i < COPIES; i++) {
-        int row = (int)get_local_id(0) / TILE_CHUNKS + i * (ITEMS / TILE_CHUNKS);
-        copy_16(stage + TILE_CHUNK(row, chunk), sources[i] + column);
+    for (int i = 0; i < COPIES; i++)
+        copy_16(copied_place(stage, i), sources[i] + column);
+}
+
+/* The two halves of that. */
+inline void begin_step(uint4 copied[COPIES], __local tile_b *stage, __global const tile_b *const sources[COPIES],
+                       int column)
+{
+    MATRIX_UNROLL
+    for (int i = 0; i < COPIES; i++)
+        copy_begin(copied[i], copied_place(stage, i), sources[i] + column);
+}
+
+inline void end_step(const uint4 copied[COPIES], __local tile_b *stage)
+{
+    MATRIX_UNROLL
+    for (int i = 0; i < COPIES; i++)
+        copy_end(copied[i], copied_place(stage, i));
+}
+
+#ifdef TILE_AT_ONCE
+
+/* sums = rows of W times packed tokens over all columns. Loads are under way while the step before is multiplied. */
+inline void multiply_columns(float sums[TILE_SUMS], __local tile_b *ring, __global const tile_b *const sources[COPIES],
+                             const held *h, const weights *w)
+{
+    uint a[TILE_A], raw[RAW];
+    uint4 copied[COPIES];
+    int columns = (w->stride + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH, stage = 0;
+    MATRIX_UNROLL
+    for (int i = 0; i < TILE_SUMS; i++)
+        sums[i] = 0.0f;
+    for (int ahead = 0; ahead < COPY_AHEAD; ahead++) {
+        if (ahead * TILE_DEPTH < columns)
+            copy_step(ring + ahead * STAGE, sources, ahead * TILE_DEPTH);
+        copy_commit();
+    }
+    tile_load_rows(raw, h->rows, 0, w->stride);
+    for (int column = 0; column < columns; column += TILE_DEPTH) {
+        int ahead = column + COPY_AHEAD * TILE_DEPTH;
+        __local tile_b *here = ring + stage * STAGE, *next = ring + (stage + COPY_AHEAD) % STAGES * STAGE;
+        copy_wait(COPY_AHEAD - 1);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (ahead < columns)
+            begin_step(copied, next, sources, ahead);
+        copy_commit();
+        next_step(a, raw, h, w, column);
+        tile_multiply(sums, a, here, ring + STAGES * STAGE);
+        if (ahead < columns)
+            end_step(copied, next);
+        stage = (stage + 1) % STAGES;
     }
 }
+
+#else
 
 /* sums = rows of W times packed tokens over all columns. */
 inline void multiply_columns(float sums[TILE_SUMS], __local tile_b *ring, __global const tile_b *const sources[COPIES],
@@ -158,15 +224,12 @@ inline void multiply_columns(float sums[TILE_SUMS], __local tile_b *ring, __glob
     }
 }
 
+#endif
+
 /* Team and rows of this work-item; tokens of this work-item's copies. */
 inline int own_first_row(void)
 {
     return ((int)get_group_id(1) * (ITEMS / TILE_TEAM) + (int)get_local_id(0) / TILE_TEAM) * TILE_ROWS;
-}
-
-inline int copied_row(int i)
-{
-    return (int)get_local_id(0) / TILE_CHUNKS + i * (ITEMS / TILE_CHUNKS);
 }
 
 inline __global const tile_b *copied_chunk(__global const tile_b *packed, size_t row, int packed_stride)
@@ -176,7 +239,7 @@ inline __global const tile_b *copied_chunk(__global const tile_b *packed, size_t
 
 /* out[token, out_column + row] (+)= in[in_row + token] . weight[row], from packed rows [in_row + tokens,
  * packed_stride]. Groups: tiles of tokens, tiles of rows. */
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel TILE_KERNEL void
 matmul(__global float *out, __global const tile_b *packed, __global const float *factors,
        __global const weight_t *weight, __global const float *scales, int tokens, int packed_stride, int out_stride,
        int out_column, int rows, int stride, int block_rows, int block_columns, int scale_columns, float scale_factor,
@@ -208,7 +271,7 @@ matmul(__global float *out, __global const tile_b *packed, __global const float 
  * packed_stride]; out of a token begins token_stride floats apart, that of its heads head_stride. weight: one matrix
  * [rows, stride] a head; this slab holds the heads from first_head on. Groups: tiles of tokens, tiles of rows,
  * heads. */
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel TILE_KERNEL void
 matmul_heads(__global float *out, __global const tile_b *packed, __global const float *factors,
              __global const weight_t *weight, __global const float *scales, int tokens, int heads, int first_head,
              int packed_stride, int token_stride, int head_stride, int rows, int stride, int block_rows,
@@ -240,7 +303,7 @@ matmul_heads(__global float *out, __global const tile_b *packed, __global const 
 /* out[slot] = in[slot / slots_per_input] . weight[expert of slot]^T for the (token, choice) slots of each expert, which
  * ops/dispatch lists: slots[offsets[e] .. offsets[e + 1] - 1]. packed: a row an input. This slab holds the experts from
  * first_expert on. Groups: tiles of an expert's slots, in turns when it has more; tiles of rows; experts. */
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel TILE_KERNEL void
 matmul_experts(__global float *out, __global const tile_b *packed, __global const float *factors,
                __global const weight_t *weight, __global const float *scales, __global const int *offsets,
                __global const int *slots, int first_expert, int slots_per_input, int packed_stride, int out_stride,

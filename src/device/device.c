@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/matrix.h"
 
 /* Work-items of a group that reduces as a whole on a GPU; enough to hide latency, few enough for every device. */
 enum { GPU_GROUP = 256, GPU_LANES = 32 };
@@ -24,7 +25,7 @@ static device_shape choose_shape(const hadal_device_info *info)
     shape.lanes = GPU_LANES;
     while (shape.lanes > info->max_group_size)
         shape.lanes /= 2;
-    shape.matrix = info->compute_capability == 90 ? DEVICE_MATRIX_WGMMA : DEVICE_MATRIX_NONE;
+    shape.matrix = matrix_unit_named(info->matrix_unit);
     shape.group = shape.lanes;
     while (shape.group < GPU_GROUP && shape.group * 2 <= info->max_group_size)
         shape.group *= 2;
@@ -102,6 +103,7 @@ hadal_status device_open_shaped(hadal_device **opened, const hadal_device_option
     device->shape = shape ? *shape : choose_shape(&device->info);
     if (options->precision == HADAL_PRECISION_EXACT)
         device->shape.matrix = DEVICE_MATRIX_NONE;
+    device->info.matrix_unit = shape ? matrix_unit_name(shape->matrix) : device->info.matrix_unit;
     device->info.precision = device->shape.matrix == DEVICE_MATRIX_NONE ? HADAL_PRECISION_EXACT : HADAL_PRECISION_FAST;
     if (shape && !shape->cpu && device->info.kind == HADAL_DEVICE_CPU)
         device->info.lane_path = "local";
@@ -158,9 +160,7 @@ hadal_status device_limit_registers(byte_array *options, const hadal_device *dev
 
 const char *device_matrix_option(const hadal_device *device)
 {
-    if (device->shape.matrix == DEVICE_MATRIX_NONE)
-        return "";
-    return device->shape.emulated ? " -D TILE_WGMMA -D TILE_EMULATED" : " -D TILE_WGMMA -D COPY_PTX";
+    return matrix_unit_options(device->shape.matrix, device->shape.emulated);
 }
 
 const device_shape *device_shape_of(const hadal_device *device)

@@ -57,6 +57,8 @@ HADAL_CHECKED hadal_status device_finish(hadal_device *device);
 typedef enum device_matrix {
     DEVICE_MATRIX_NONE,  /* or precision is exact */
     DEVICE_MATRIX_WGMMA, /* NVIDIA wgmma, compute capability 9.0 alone */
+    DEVICE_MATRIX_MMA,   /* NVIDIA mma.sync, compute capability 8.0 and later */
+    DEVICE_MATRIX_COUNT
 } device_matrix;
 
 /* Set at opening from capabilities; also given to every kernel as -D VECTOR, LANES, GROUP. */

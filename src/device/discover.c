@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/matrix.h"
 
 /* cl_nv_device_attribute_query: https://registry.khronos.org/OpenCL/extensions/nv/cl_nv_device_attribute_query.txt */
 #define DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
@@ -92,13 +93,7 @@ static void describe_capabilities(hadal_device_info *info, cl_device_id id, cons
     info->command_buffer = discover_has_extension(extensions, "cl_khr_command_buffer");
     info->integer_dot = discover_has_extension(extensions, "cl_khr_integer_dot_product");
     info->lane_path = device_lane_path(info->kind, info->compute_capability);
-    info->matrix_unit = "none";
-    if (info->compute_capability == 90) /* wgmma is of compute capability 9.0 alone */
-        info->matrix_unit = "nvidia wgmma";
-    else if (info->compute_capability >= 80)
-        info->matrix_unit = "nvidia mma";
-    else if (discover_has_extension(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
-        info->matrix_unit = "intel dpas";
+    info->matrix_unit = matrix_unit_name(matrix_unit_of_capability(info->compute_capability));
 }
 
 void discover_describe(hadal_device_info *info, cl_platform_id platform, cl_device_id id)

@@ -9,6 +9,7 @@ libinternal_la_SOURCES += \
 	src/device/discover.c \
 	src/device/error.c \
 	src/device/kernel.c \
+	src/device/matrix.c src/device/matrix.h \
 	src/device/opencl.h \
 	src/device/program.c \
 	src/device/ptx.c src/device/ptx.h \

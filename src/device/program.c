@@ -114,7 +114,7 @@ static hadal_status build(cl_program *built, const hadal_device *device, const c
     error = clBuildProgram(*built, 1, &device->id, options, NULL, NULL);
     hadal_status status = error == CL_SUCCESS ? HADAL_OK : build_failure(device, *built, family, options, error);
     /* A device without compute capability has no PTX text: there tests only list programs of a matrix unit. */
-    if (status == HADAL_OK && *device_matrix_option(device) && !device->shape.emulated &&
+    if (status == HADAL_OK && device->shape.matrix == DEVICE_MATRIX_WGMMA && !device->shape.emulated &&
         device->info.compute_capability && strstr(options, device_matrix_option(device)))
         status = correct_ptx(built, device, family, options);
     if (status == HADAL_OK) {

@@ -9,8 +9,8 @@
 /* Vectors of a work-item in a run, multiples of 4 of which each divides the last. */
 static const size_t gpu_runs[BENCH_RUNS] = {4, 16, 64}, cpu_runs[BENCH_RUNS] = {1024, 4096, 16384};
 
-/* The tile of bench_tile, see cl/tile.clh: rows of a team, columns, depth; work-items of a team and of a group. */
-enum { TILE_ROWS = 64, TILE_COLUMNS = 128, TILE_DEPTH = 64, TILE_TEAM = 128, TILE_ITEMS = 256, TILE_GROUPS = 4 };
+/* The tile of bench_tile, see cl/tile.clh: columns, depth; work-items of a group, groups of a compute unit. */
+enum { TILE_COLUMNS = 128, TILE_DEPTH = 64, TILE_ITEMS = 256, TILE_GROUPS = 4 };
 
 static hadal_status get_tile(bench_op *op, hadal_device *device)
 {
@@ -31,6 +31,7 @@ hadal_status bench_create(bench_op *op, hadal_device *device)
         .group = shape->group,
         .vector = shape->vector,
         .units = max_size(hadal_device_describe(device)->compute_units, 1),
+        .team = matmul_team_of(shape->matrix),
     };
     TRY(kernel_get(&op->copy, device, "bench", "bench_copy", ""));
     TRY(kernel_get(&op->read, device, "bench", "bench_read", ""));
@@ -91,8 +92,8 @@ hadal_status bench_multiply_add(const bench_op *op, buffer *out, size_t groups, 
 
 uint64_t bench_tile_operations(const bench_op *op, size_t rounds)
 {
-    uint64_t teams = TILE_GROUPS * op->units * (TILE_ITEMS / TILE_TEAM);
-    return (uint64_t)2 * TILE_ROWS * TILE_COLUMNS * TILE_DEPTH * teams * rounds;
+    uint64_t teams = TILE_GROUPS * op->units * (TILE_ITEMS / op->team.items);
+    return (uint64_t)2 * op->team.rows * TILE_COLUMNS * TILE_DEPTH * teams * rounds;
 }
 
 hadal_status bench_tile(const bench_op *op, buffer *out, size_t rounds)

@@ -6,7 +6,7 @@
 #ifndef HADAL_OPS_BENCH_H
 #define HADAL_OPS_BENCH_H
 
-#include "device/device.h"
+#include "ops/matmul.h"
 
 /* Memory is passed over in runs of several lengths, a run a group: which is fastest differs by device. */
 enum { BENCH_RUNS = 3 };
@@ -15,7 +15,8 @@ typedef struct bench_op {
     kernel *copy, *read, *multiply_add, *launch;
     kernel *tile; /* NULL: no matrix unit is used */
     uint32_t group, vector;
-    size_t units; /* compute units */
+    size_t units;     /* compute units */
+    matmul_team team; /* of the tile */
 } bench_op;
 
 /* Gets the kernels; they belong to the device. */

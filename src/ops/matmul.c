@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 
-/* Columns of a step of the tile (TILE_DEPTH in cl/tile.clh), and rows of W that a team makes. */
-enum { TILE_DEPTH = 64, TEAM_ITEMS = 128, TEAM_ROWS = 64 };
+/* Columns of a step of the tile (TILE_DEPTH in cl/tile.clh). */
+enum { TILE_DEPTH = 64 };
 
 /* From so many tokens on a tile of 32 is filled well enough. */
 enum { FEWEST_TOKENS = 16 };
@@ -16,10 +16,29 @@ typedef struct matmul_tile {
     uint32_t tokens, items;
 } matmul_tile;
 
-static const matmul_tile tiles[MATMUL_TILES] = {{32, 256}, {64, 256}, {128, 512}};
+typedef struct matmul_shape {
+    matmul_team team;
+    matmul_tile tiles[MATMUL_TILES];
+} matmul_shape;
 
-static size_t choose_tile(size_t tokens)
+static const matmul_shape shapes[DEVICE_MATRIX_COUNT] = {
+    [DEVICE_MATRIX_WGMMA] = {{128, 64}, {{32, 256}, {64, 256}, {128, 512}}},
+    [DEVICE_MATRIX_MMA] = {{32, 32}, {{32, 256}, {64, 256}, {128, 256}}},
+};
+
+static const matmul_shape *shape_of(const matmul_op *op)
 {
+    return &shapes[device_shape_of(op->device)->matrix];
+}
+
+matmul_team matmul_team_of(device_matrix unit)
+{
+    return shapes[unit].team;
+}
+
+static size_t choose_tile(const matmul_op *op, size_t tokens)
+{
+    const matmul_tile *tiles = shape_of(op)->tiles;
     size_t chosen = 0;
     while (chosen + 1 < MATMUL_TILES && tokens > tiles[chosen].tokens)
         chosen++;
@@ -49,7 +68,7 @@ void matmul_lend(matmul_op *op, buffer *packed, buffer *factors)
 
 bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens)
 {
-    if (device_shape_of(op->device)->matrix != DEVICE_MATRIX_WGMMA || tokens < FEWEST_TOKENS)
+    if (device_shape_of(op->device)->matrix == DEVICE_MATRIX_NONE || tokens < FEWEST_TOKENS)
         return false;
     return weight->type == DTYPE_F8_E4M3 ? weight->block_columns % TILE_DEPTH == 0
                                          : weight->type == DTYPE_BF16 || weight->type == DTYPE_F16;
@@ -74,10 +93,11 @@ static hadal_status get_kernel(kernel **found, matmul_op *op, const char *name, 
 {
     if (*found)
         return HADAL_OK;
+    const matmul_tile *used = &shape_of(op)->tiles[tile];
     byte_array options = {0};
     TRY(bytes_format(&options, "%s%s -D %s -D TILE_COLUMNS=%u -D ITEMS=%u", matrix_option(type),
                      device_matrix_option(op->device), type == DTYPE_BF16 ? "TILE_BF16" : "TILE_F16",
-                     tiles[tile].tokens, tiles[tile].items));
+                     used->tokens, used->items));
     hadal_status status = kernel_get(found, op->device, "matmul", name, options.data);
     bytes_free(&options);
     return status;
@@ -126,23 +146,25 @@ hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, head_layout in_r
     return pack(op, in, weight, weight->experts, tokens, in_rows);
 }
 
-static launch_shape cover(size_t tile, size_t tokens, size_t rows, size_t copies)
+static launch_shape cover(const matmul_op *op, size_t tile, size_t tokens, size_t rows, size_t copies)
 {
-    size_t rows_a_group = tiles[tile].items / TEAM_ITEMS * TEAM_ROWS;
+    const matmul_shape *shape = shape_of(op);
+    const matmul_tile *used = &shape->tiles[tile];
+    size_t rows_a_group = used->items / shape->team.items * shape->team.rows;
     return (launch_shape){
-        .groups = {divide_up(tokens, tiles[tile].tokens), divide_up(rows, rows_a_group), copies},
-        .size = {tiles[tile].items},
+        .groups = {divide_up(tokens, used->tokens), divide_up(rows, rows_a_group), copies},
+        .size = {used->items},
     };
 }
 
 hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate)
 {
-    size_t tile = choose_tile(tokens);
+    size_t tile = choose_tile(op, tokens);
     kernel **plain = &op->plain[weight->type][tile];
     TRY(get_kernel(plain, op, "matmul", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(tile, tokens, slab->count, 1);
+        launch_shape shape = cover(op, tile, tokens, slab->count, 1);
         shape.bytes = matrix_bytes(weight, slab->count) + matmul_packed_bytes(tokens, weight->columns) +
                       tokens * slab->count * sizeof(float);
         shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
@@ -160,13 +182,13 @@ hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t
 hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, const buffer *offsets,
                             const buffer *slots, size_t count, size_t slots_per_input)
 {
-    size_t mean = divide_up(count, weight->experts), tile = choose_tile(mean);
+    size_t mean = divide_up(count, weight->experts), tile = choose_tile(op, mean);
     kernel **used = &op->experts[weight->type][tile];
     TRY(get_kernel(used, op, "matmul_experts", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         /* Groups for twice the mean list; longer ones are taken in turns. */
-        launch_shape shape = cover(tile, 2 * mean, weight->rows, slab->count);
+        launch_shape shape = cover(op, tile, 2 * mean, weight->rows, slab->count);
         shape.bytes = min_size(slab->count, count) * matrix_bytes(weight, weight->rows) +
                       matmul_packed_bytes(count, weight->columns) + count * weight->rows * sizeof(float);
         shape.operations = (uint64_t)2 * count * weight->rows * weight->columns / weight->slab_count;
@@ -185,12 +207,12 @@ hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, co
 hadal_status matmul_heads(matmul_op *op, buffer *out, head_layout out_rows, const matrix *weight, size_t tokens,
                           double factor)
 {
-    size_t tile = choose_tile(tokens), heads = weight->experts;
+    size_t tile = choose_tile(op, tokens), heads = weight->experts;
     kernel **used = &op->heads[weight->type][tile];
     TRY(get_kernel(used, op, "matmul_heads", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(tile, tokens, weight->rows, slab->count);
+        launch_shape shape = cover(op, tile, tokens, weight->rows, slab->count);
         shape.bytes = slab->count * (matrix_bytes(weight, weight->rows) + matmul_packed_bytes(tokens, weight->columns) +
                                      tokens * weight->rows * sizeof(float));
         shape.operations = (uint64_t)2 * tokens * slab->count * weight->rows * weight->columns;

@@ -23,6 +23,13 @@ typedef struct matmul_op {
     kernel *heads[DTYPE_COUNT][MATMUL_TILES];
 } matmul_op;
 
+/* Work-items of a team of that unit's kernels, and the rows of W that it makes at once (cl/tile.clh). */
+typedef struct matmul_team {
+    uint32_t items, rows;
+} matmul_team;
+
+matmul_team matmul_team_of(device_matrix unit);
+
 /* Nothing is allocated or built before the first product. */
 void matmul_create(matmul_op *op, hadal_device *device);
 void matmul_free(matmul_op *op);

@@ -307,9 +307,9 @@ void self_test_matrix_unit(hadal_device *device)
 {
     static const char *const families[] = {"matmul", "index_scores_few", "index_scores_many", "attend_tiles",
                                             NULL};
-    static const char finding[] = "the matrix unit passed its self-test";
-    char reason[REASON_BYTES] = "";
+    char finding[96], reason[REASON_BYTES] = "";
     size_t failed;
+    snprintf(finding, sizeof finding, "%s passed its self-test", hadal_device_describe(device)->matrix_unit);
     if (device_shape_of(device)->matrix == DEVICE_MATRIX_NONE || device_recalls(device, families, finding))
         return;
     self_test_matrix_trials(device, &failed, keep_failure, reason);

@@ -56,6 +56,22 @@ static inline const char *test_open_matrix_device(void)
     return "emulated matrix unit";
 }
 
+/* The same with that unit: the device's own, or emulated where it has no such. */
+static inline const char *test_open_matrix_unit(device_matrix unit)
+{
+    static char name[64];
+    test_open_matrix_device();
+    device_shape shape = *device_shape_of(test_device());
+    bool newer = shape.matrix == DEVICE_MATRIX_WGMMA && unit == DEVICE_MATRIX_MMA; /* sm_90 has both */
+    shape.emulated = shape.emulated || (shape.matrix != unit && !newer);
+    shape.matrix = unit;
+    hadal_device_close(test_device());
+    test_open_device_with(&shape, HADAL_PRECISION_FAST);
+    snprintf(name, sizeof name, "%s %s", shape.emulated ? "emulated" : "own",
+             hadal_device_describe(test_device())->matrix_unit);
+    return name;
+}
+
 /* Runs the tests in the device's own shape and, on a CPU, once more as a GPU would run them: lane groups that
  * exchange values through local memory, and groups of many work-items. */
 #define TEST_ON_SHAPES(tests)                                                          \

@@ -36,8 +36,8 @@ typedef struct matmul_case {
 
 /* Tiles of 32, 64 and 128 tokens, whole and cut off; one step of the tile and several; rows below a team's 64. */
 static const matmul_case cases[] = {
-    {16, 1, 16, 128, 128},  {33, 130, 200, 128, 128}, {32, 64, 64, 64, 64},
-    {70, 129, 129, 48, 64}, {129, 300, 70, 128, 128},
+    {33, 130, 200, 128, 128}, {16, 1, 16, 128, 128}, {129, 300, 70, 128, 128},
+    {32, 64, 64, 64, 64},     {70, 129, 129, 48, 64},
 };
 
 /* Rows of different magnitudes, one of zeros, one whose values halves could not hold. */
@@ -131,6 +131,14 @@ static void products_agree_with_doubles(void **state)
                 check_matmul(types[type], &cases[i], i % 2 == 1);
 }
 
+/* Back ends differ in nothing but how a tile is held: a tile of each width with another dtype. */
+static void each_dtype_agrees_with_doubles(void **state)
+{
+    (void)state;
+    for (size_t type = 0; type < 3; type++)
+        check_matmul(types[type], &cases[type], false);
+}
+
 /* Experts without tokens, and with more than a tile of them. */
 static void check_experts(dtype type, size_t tokens, size_t choices, size_t experts, size_t rows, size_t columns)
 {
@@ -212,8 +220,16 @@ int main(void)
         cmocka_unit_test(heads_agree_with_doubles),
         cmocka_unit_test(auto_keeps_to_the_matrix_unit),
     };
+    const struct CMUnitTest others[] = {cmocka_unit_test(each_dtype_agrees_with_doubles)};
     const char *what = test_open_matrix_device();
+    device_matrix first = device_shape_of(test_device())->matrix;
     int failed = cmocka_run_group_tests_name(what, tests, NULL, NULL);
     hadal_device_close(test_device());
+    for (device_matrix unit = DEVICE_MATRIX_NONE + 1; unit < DEVICE_MATRIX_COUNT; unit++)
+        if (unit != first) {
+            what = test_open_matrix_unit(unit);
+            failed += cmocka_run_group_tests_name(what, others, NULL, NULL);
+            hadal_device_close(test_device());
+        }
     return failed != 0;
 }

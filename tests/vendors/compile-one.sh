@@ -69,9 +69,9 @@ compile_amd() {
 # each work-item; clang alone does neither for NVIDIA. Instructions of sm_90a stand behind a mark in comments, which the
 # library uncovers in the PTX text (src/device/ptx.h), and so does this.
 compile_nvidia() {
-    "$clang" "$@" -target nvptx64-nvidia-nvcl -march="$target" -Xclang -target-feature -Xclang +ptx85 \
-        -Xclang -mlink-builtin-bitcode -Xclang "$clc/nvptx64--nvidiacl.bc" -Wno-linker-warnings \
-        -mllvm -inline-threshold=1000000 -S "$source" -o "$work/$number.ptx" || return 1
+    "$clang" "$@" -D PTX="${target#sm_}" -target nvptx64-nvidia-nvcl -march="$target" \
+        -Xclang -target-feature -Xclang +ptx85 -Xclang -mlink-builtin-bitcode -Xclang "$clc/nvptx64--nvidiacl.bc" \
+        -Wno-linker-warnings -mllvm -inline-threshold=1000000 -S "$source" -o "$work/$number.ptx" || return 1
     items=$(echo "$options" | sed -n 's/.*-D ITEMS=\([0-9]*\).*/\1/p')
     most=$((65536 / ${items:-256}))
     architecture=$target

@@ -268,6 +268,10 @@ KERNEL
         echo "__kernel void $name(__global float *out) { __asm volatile(\"$ptx_mark$name;\"); out[0] = 1; }" |
             sed 's/void [a-z.]*/void hopper/' >"$kernels/$name.cl"
     done
+    rm -f "$work"/programs-*
+    for unit in $units; do
+        : >"$work/programs-$unit"
+    done
     printf '%s\t%s\n' unknown '' indexed ' -D TWO=2' >"$work/programs-none"
     printf '%s\t%s\n' wgmma.fence.sync.aligned '' no.such.instruction '' >"$work/programs-wgmma"
     jobs | awk -F "$tab" '!(($2, $5) in done) { done[$2, $5] = 1; print }' >"$work/jobs"
@@ -327,7 +331,8 @@ done
 [ -n "$active" ] || skip_all 'no compiler of another vendor is here; ./check --vendors fetches them'
 
 make_stubs
-for unit in none $(sed '/^#/d' "$here/targets.tsv" | cut -f 4 | grep -v none | sort -u); do
+units=$(sed '/^#/d' "$here/targets.tsv" | cut -f 4 | LC_ALL=C sort -u)
+for unit in $units; do
     list_programs "$unit"
 done
 jobs >"$work/jobs"

@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Prints the programs that a GPU would be asked to build, one "FAMILY<TAB>OPTIONS" a line, for compilers of devices
- * that are not here: compile.sh. Arguments: a matrix unit, of "none" and "wgmma", then files config.json.
+ * that are not here: compile.sh. Arguments: a matrix unit, "none" or as device/matrix.h names it but for the vendor
+ * ("wgmma"), then files config.json.
  *
  * The operations themselves are asked, on this machine's device in a GPU's shape, so that no list has to be kept: those
  * of a forward pass at the dimensions of each config.json, with every kind of cache, and those of the self-test, which
@@ -14,7 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "device/device.h"
+#include "device/matrix.h"
 #include "model/forward.h"
 #include "model/model.h"
 #include "ops/bench.h"
@@ -112,15 +113,23 @@ static hadal_status build_and_print(hadal_device *device, char **configs)
     return HADAL_OK;
 }
 
+static device_matrix find_unit(const char *name)
+{
+    device_matrix unit = DEVICE_MATRIX_NONE;
+    while (++unit < DEVICE_MATRIX_COUNT)
+        if (strcmp(strchr(matrix_unit_name(unit), ' ') + 1, name) == 0)
+            break;
+    return strcmp(name, "none") == 0 ? DEVICE_MATRIX_NONE : unit;
+}
+
 int main(int count, char **arguments)
 {
     device_shape gpu = {.vector = 4, .lanes = 32, .group = 256};
     const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .cache_directory = ""};
     hadal_device *device;
-    if (count > 1 && strcmp(arguments[1], "wgmma") == 0) {
-        gpu.matrix = DEVICE_MATRIX_WGMMA;
-    } else if (count < 2 || strcmp(arguments[1], "none") != 0) {
-        fprintf(stderr, "usage: programs none|wgmma CONFIG...\n");
+    gpu.matrix = count < 2 ? DEVICE_MATRIX_COUNT : find_unit(arguments[1]);
+    if (gpu.matrix == DEVICE_MATRIX_COUNT) {
+        fprintf(stderr, "usage: programs UNIT CONFIG...\n");
         return 64;
     }
     hadal_status status = device_open_shaped(&device, &options, &gpu);

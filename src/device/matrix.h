@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* Matrix units by name and by what a device reports. */
+
+#ifndef HADAL_DEVICE_MATRIX_H
+#define HADAL_DEVICE_MATRIX_H
+
+#include "device/device.h"
+
+/* As hadal_device_info's matrix_unit has it. */
+const char *matrix_unit_name(device_matrix unit);
+device_matrix matrix_unit_named(const char *name);
+
+/* The -D options that choose the unit's back end of cl/tile.clh, or that back end with its instruction emulated. */
+const char *matrix_unit_options(device_matrix unit, bool emulated);
+
+/* What NVIDIA's devices of that compute capability (10 * major + minor) have. */
+device_matrix matrix_unit_of_capability(uint32_t capability);
+
+#endif
