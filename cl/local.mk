@@ -26,6 +26,7 @@ dist_kernels_DATA = \
 	cl/linear.cl \
 	cl/linear_block.cl \
 	cl/matmul.cl \
+	cl/matrix_unit.cl \
 	cl/matvec.cl \
 	cl/matvec.clh \
 	cl/moe_combine.cl \
@@ -38,6 +39,7 @@ dist_kernels_DATA = \
 	cl/router.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
+	cl/tile_amd.clh \
 	cl/tile_attend.clh \
 	cl/tile_emulated.clh \
 	cl/tile_half.clh \

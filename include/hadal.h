@@ -100,7 +100,8 @@ typedef struct hadal_device_info {
     bool integer_dot;                  /* cl_khr_integer_dot_product */
     const char *lane_path;             /* how lanes exchange values: "single", "local", "subgroup", "ptx" */
     uint32_t compute_capability;       /* NVIDIA: 10 * major + minor, 0 elsewhere */
-    const char *matrix_unit;           /* its matrix instruction: "none", "nvidia wgmma", "nvidia mma" */
+    const char *matrix_unit;           /* its matrix instruction: "none", "nvidia wgmma", "nvidia mma", "amd mfma",
+                                        * "amd wmma11", "amd wmma12" */
     hadal_precision precision;         /* of an open device: FAST if its matrix units are used */
     char matrix_unit_failure[192];     /* why they are not though they could be: a self-test that failed; else "" */
 } hadal_device_info;

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "device/matrix.h"
 
 /* Work-items of a group that reduces as a whole on a GPU; enough to hide latency, few enough for every device. */
 enum { GPU_GROUP = 256, GPU_LANES = 32 };
@@ -25,7 +24,6 @@ static device_shape choose_shape(const hadal_device_info *info)
     shape.lanes = GPU_LANES;
     while (shape.lanes > info->max_group_size)
         shape.lanes /= 2;
-    shape.matrix = matrix_unit_named(info->matrix_unit);
     shape.group = shape.lanes;
     while (shape.group < GPU_GROUP && shape.group * 2 <= info->max_group_size)
         shape.group *= 2;
@@ -81,6 +79,17 @@ static hadal_status open_queue(hadal_device *device, cl_platform_id platform)
     return create_queue(&device->queue, device, device->profile);
 }
 
+/* The unit of that shape, or the device's own (shape NULL); unless all is to be exact. */
+static void settle_matrix_unit(hadal_device *device, const device_shape *shape, hadal_precision precision)
+{
+    device_matrix unit = shape ? shape->matrix : matrix_unit_named(device->info.matrix_unit);
+    if (!shape && strcmp(device->info.matrix_unit, MATRIX_UNIT_OF_COMPILER) == 0)
+        unit = device_compiled_matrix(device);
+    device->info.matrix_unit = matrix_unit_name(unit);
+    device->shape.matrix = precision == HADAL_PRECISION_EXACT ? DEVICE_MATRIX_NONE : unit;
+    device->info.precision = device->shape.matrix == DEVICE_MATRIX_NONE ? HADAL_PRECISION_EXACT : HADAL_PRECISION_FAST;
+}
+
 hadal_status hadal_device_open(hadal_device **opened, const hadal_device_options *options)
 {
     return device_open_shaped(opened, options, NULL);
@@ -101,16 +110,13 @@ hadal_status device_open_shaped(hadal_device **opened, const hadal_device_option
         device->info.largest_allocation_bytes = options->largest_allocation_bytes;
     device->profile = options->profile;
     device->shape = shape ? *shape : choose_shape(&device->info);
-    if (options->precision == HADAL_PRECISION_EXACT)
-        device->shape.matrix = DEVICE_MATRIX_NONE;
-    device->info.matrix_unit = shape ? matrix_unit_name(shape->matrix) : device->info.matrix_unit;
-    device->info.precision = device->shape.matrix == DEVICE_MATRIX_NONE ? HADAL_PRECISION_EXACT : HADAL_PRECISION_FAST;
     if (shape && !shape->cpu && device->info.kind == HADAL_DEVICE_CPU)
         device->info.lane_path = "local";
     TRY_OR(failed, source_find_directory(&device->kernel_directory, options->kernel_directory));
     TRY_OR(failed, cache_find_directory(&device->cache_directory, options->cache_directory));
     TRY_OR(failed, write_common_options(device));
     TRY_OR(failed, open_queue(device, platform));
+    settle_matrix_unit(device, shape, options->precision);
     *opened = device;
     return HADAL_OK;
 failed:

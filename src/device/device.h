@@ -58,6 +58,9 @@ typedef enum device_matrix {
     DEVICE_MATRIX_NONE,  /* or precision is exact */
     DEVICE_MATRIX_WGMMA, /* NVIDIA wgmma, compute capability 9.0 alone */
     DEVICE_MATRIX_MMA,   /* NVIDIA mma.sync, compute capability 8.0 and later */
+    DEVICE_MATRIX_MFMA,  /* AMD MFMA, gfx90a, gfx942 and gfx950 */
+    DEVICE_MATRIX_WMMA11, /* AMD WMMA as gfx11 has it */
+    DEVICE_MATRIX_WMMA12, /* as gfx12 has it */
     DEVICE_MATRIX_COUNT
 } device_matrix;
 
@@ -77,6 +80,9 @@ HADAL_CHECKED hadal_status device_open_shaped(hadal_device **opened, const hadal
                                               const device_shape *shape);
 
 const device_shape *device_shape_of(const hadal_device *device);
+
+/* The matrix unit that the device's compiler builds for, of those that no device reports (cl/matrix_unit.cl). */
+device_matrix device_compiled_matrix(hadal_device *device);
 
 /* Goes on without the matrix unit, in exact precision; the device's record keeps the reason. */
 void device_give_up_matrix_unit(hadal_device *device, const char *reason);

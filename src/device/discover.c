@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "device/matrix.h"
 
 /* cl_nv_device_attribute_query: https://registry.khronos.org/OpenCL/extensions/nv/cl_nv_device_attribute_query.txt */
 #define DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
@@ -94,6 +93,8 @@ static void describe_capabilities(hadal_device_info *info, cl_device_id id, cons
     info->integer_dot = discover_has_extension(extensions, "cl_khr_integer_dot_product");
     info->lane_path = device_lane_path(info->kind, info->compute_capability);
     info->matrix_unit = matrix_unit_name(matrix_unit_of_capability(info->compute_capability));
+    if (discover_has_extension(extensions, "cl_amd_device_attribute_query") && info->kind == HADAL_DEVICE_GPU)
+        info->matrix_unit = MATRIX_UNIT_OF_COMPILER;
 }
 
 void discover_describe(hadal_device_info *info, cl_platform_id platform, cl_device_id id)
@@ -161,6 +162,19 @@ done:
     return status;
 }
 
+/* Names the matrix unit of a device that must be opened for that. */
+static void ask_compiler(hadal_device_info *info)
+{
+    char index[24];
+    hadal_device *device = NULL;
+    snprintf(index, sizeof index, "%zu", info->index);
+    const hadal_device_options options = {.selector = index};
+    bool opened = info->usable && hadal_device_open(&device, &options) == HADAL_OK;
+    info->matrix_unit =
+        opened ? hadal_device_describe(device)->matrix_unit : matrix_unit_name(DEVICE_MATRIX_NONE);
+    hadal_device_close(device);
+}
+
 hadal_status hadal_device_list(hadal_device_info **list, size_t *count)
 {
     found_device *found;
@@ -170,6 +184,8 @@ hadal_status hadal_device_list(hadal_device_info **list, size_t *count)
     for (size_t i = 0; status == HADAL_OK && i < *count; i++) {
         discover_describe(&(*list)[i], found[i].platform, found[i].id);
         (*list)[i].index = i;
+        if (strcmp((*list)[i].matrix_unit, MATRIX_UNIT_OF_COMPILER) == 0)
+            ask_compiler(&(*list)[i]);
     }
     free(found);
     return status;

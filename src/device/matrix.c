@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-#include "device/matrix.h"
+#include "device/opencl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct matrix_unit {
@@ -15,6 +16,9 @@ static const matrix_unit units[DEVICE_MATRIX_COUNT] = {
     [DEVICE_MATRIX_NONE] = {"none", "", ""},
     [DEVICE_MATRIX_WGMMA] = UNIT("nvidia wgmma", "TILE_WGMMA", " -D COPY_PTX"),
     [DEVICE_MATRIX_MMA] = UNIT("nvidia mma", "TILE_MMA", " -D COPY_PTX"),
+    [DEVICE_MATRIX_MFMA] = UNIT("amd mfma", "TILE_MFMA", ""),
+    [DEVICE_MATRIX_WMMA11] = UNIT("amd wmma11", "TILE_WMMA=11", ""),
+    [DEVICE_MATRIX_WMMA12] = UNIT("amd wmma12", "TILE_WMMA=12", ""),
 };
 
 const char *matrix_unit_name(device_matrix unit)
@@ -34,6 +38,20 @@ device_matrix matrix_unit_named(const char *name)
 const char *matrix_unit_options(device_matrix unit, bool emulated)
 {
     return emulated ? units[unit].emulated : units[unit].options;
+}
+
+device_matrix device_compiled_matrix(hadal_device *device)
+{
+    device_matrix unit = DEVICE_MATRIX_NONE;
+    char names[64] = "";
+    program *found;
+    if (program_get(&found, device, "matrix_unit", "") != HADAL_OK ||
+        clGetProgramInfo(found->built, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names, NULL) != CL_SUCCESS)
+        return unit;
+    for (char *at = names; *at; at++)
+        if (*at == '_')
+            *at = ' ';
+    return matrix_unit_named(names);
 }
 
 device_matrix matrix_unit_of_capability(uint32_t capability)

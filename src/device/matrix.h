@@ -15,6 +15,9 @@ device_matrix matrix_unit_named(const char *name);
 /* The -D options that choose the unit's back end of cl/tile.clh, or that back end with its instruction emulated. */
 const char *matrix_unit_options(device_matrix unit, bool emulated);
 
+/* Stands for the name of the unit where only the device's compiler knows it: see device_compiled_matrix. */
+#define MATRIX_UNIT_OF_COMPILER "amd"
+
 /* What NVIDIA's devices of that compute capability (10 * major + minor) have. */
 device_matrix matrix_unit_of_capability(uint32_t capability);
 

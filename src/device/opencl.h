@@ -9,6 +9,7 @@
 #include <CL/cl.h>
 
 #include "device/device.h"
+#include "device/matrix.h"
 
 typedef struct program {
     char *family;

@@ -9,16 +9,16 @@
 /* Vectors of a work-item in a run, multiples of 4 of which each divides the last. */
 static const size_t gpu_runs[BENCH_RUNS] = {4, 16, 64}, cpu_runs[BENCH_RUNS] = {1024, 4096, 16384};
 
-/* The tile of bench_tile, see cl/tile.clh: columns, depth; work-items of a group, groups of a compute unit. */
-enum { TILE_COLUMNS = 128, TILE_DEPTH = 64, TILE_ITEMS = 256, TILE_GROUPS = 4 };
+/* The tile of bench_tile, see cl/tile.clh: its depth; work-items of a group, groups of a compute unit. */
+enum { TILE_DEPTH = 64, TILE_ITEMS = 256, TILE_GROUPS = 4 };
 
 static hadal_status get_tile(bench_op *op, hadal_device *device)
 {
     byte_array options = {0};
     if (device_shape_of(device)->matrix == DEVICE_MATRIX_NONE)
         return HADAL_OK;
-    TRY(bytes_format(&options, "%s%s -D TILE_BF16 -D TILE_COLUMNS=%d -D ITEMS=%d", matrix_option(DTYPE_BF16),
-                     device_matrix_option(device), TILE_COLUMNS, TILE_ITEMS));
+    TRY(bytes_format(&options, "%s%s -D TILE_BF16 -D TILE_COLUMNS=%u -D ITEMS=%d", matrix_option(DTYPE_BF16),
+                     device_matrix_option(device), op->team.tokens, TILE_ITEMS));
     hadal_status status = kernel_get(&op->tile, device, "bench", "bench_tile", options.data);
     bytes_free(&options);
     return status;
@@ -93,7 +93,7 @@ hadal_status bench_multiply_add(const bench_op *op, buffer *out, size_t groups, 
 uint64_t bench_tile_operations(const bench_op *op, size_t rounds)
 {
     uint64_t teams = TILE_GROUPS * op->units * (TILE_ITEMS / op->team.items);
-    return (uint64_t)2 * op->team.rows * TILE_COLUMNS * TILE_DEPTH * teams * rounds;
+    return (uint64_t)2 * op->team.rows * op->team.tokens * TILE_DEPTH * teams * rounds;
 }
 
 hadal_status bench_tile(const bench_op *op, buffer *out, size_t rounds)

@@ -17,13 +17,16 @@ typedef struct matmul_tile {
 } matmul_tile;
 
 typedef struct matmul_shape {
-    matmul_team team;
+    uint32_t team_items, team_rows;
     matmul_tile tiles[MATMUL_TILES];
 } matmul_shape;
 
 static const matmul_shape shapes[DEVICE_MATRIX_COUNT] = {
-    [DEVICE_MATRIX_WGMMA] = {{128, 64}, {{32, 256}, {64, 256}, {128, 512}}},
-    [DEVICE_MATRIX_MMA] = {{32, 32}, {{32, 256}, {64, 256}, {128, 256}}},
+    [DEVICE_MATRIX_WGMMA] = {128, 64, {{32, 256}, {64, 256}, {128, 512}}},
+    [DEVICE_MATRIX_MMA] = {32, 32, {{32, 256}, {64, 256}, {128, 256}}},
+    [DEVICE_MATRIX_MFMA] = {64, 64, {{32, 256}, {64, 256}, {128, 256}}},
+    [DEVICE_MATRIX_WMMA11] = {32, 16, {{32, 256}, {64, 256}, {128, 256}}},
+    [DEVICE_MATRIX_WMMA12] = {32, 32, {{32, 256}, {64, 256}, {64, 256}}}, /* more sums than 64 tokens' would spill */
 };
 
 static const matmul_shape *shape_of(const matmul_op *op)
@@ -33,7 +36,8 @@ static const matmul_shape *shape_of(const matmul_op *op)
 
 matmul_team matmul_team_of(device_matrix unit)
 {
-    return shapes[unit].team;
+    const matmul_shape *shape = &shapes[unit];
+    return (matmul_team){shape->team_items, shape->team_rows, shape->tiles[MATMUL_TILES - 1].tokens};
 }
 
 static size_t choose_tile(const matmul_op *op, size_t tokens)
@@ -150,7 +154,7 @@ static launch_shape cover(const matmul_op *op, size_t tile, size_t tokens, size_
 {
     const matmul_shape *shape = shape_of(op);
     const matmul_tile *used = &shape->tiles[tile];
-    size_t rows_a_group = used->items / shape->team.items * shape->team.rows;
+    size_t rows_a_group = used->items / shape->team_items * shape->team_rows;
     return (launch_shape){
         .groups = {divide_up(tokens, used->tokens), divide_up(rows, rows_a_group), copies},
         .size = {used->items},

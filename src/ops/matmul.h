@@ -23,9 +23,10 @@ typedef struct matmul_op {
     kernel *heads[DTYPE_COUNT][MATMUL_TILES];
 } matmul_op;
 
-/* Work-items of a team of that unit's kernels, and the rows of W that it makes at once (cl/tile.clh). */
+/* Work-items of a team of that unit's kernels, the rows of W that it makes at once, of so many tokens at most
+ * (cl/tile.clh). */
 typedef struct matmul_team {
-    uint32_t items, rows;
+    uint32_t items, rows, tokens;
 } matmul_team;
 
 matmul_team matmul_team_of(device_matrix unit);

@@ -3,6 +3,7 @@
 
 device_tests = \
 	tests/device/test_device \
+	tests/device/test_matrix \
 	tests/device/test_ptx
 check_PROGRAMS += $(device_tests)
 TESTS += $(device_tests)

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "device/matrix.h"
 #include "ops/norm.h"
 #include "tests/ops/device.h"
 
@@ -270,20 +269,6 @@ static void lanes_exchange_by_ptx_from_compute_capability_7_on(void **state)
         assert_string_equal(device_lane_path(HADAL_DEVICE_GPU, capability), capability >= 70 ? "ptx" : "local");
 }
 
-static void matrix_units_go_by_compute_capability(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t capability;
-        device_matrix unit;
-    } cases[] = {{0, DEVICE_MATRIX_NONE},  {75, DEVICE_MATRIX_NONE},  {80, DEVICE_MATRIX_MMA}, {89, DEVICE_MATRIX_MMA},
-                 {90, DEVICE_MATRIX_WGMMA}, {100, DEVICE_MATRIX_MMA}, {120, DEVICE_MATRIX_MMA}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(matrix_unit_of_capability(cases[i].capability), cases[i].unit);
-    for (device_matrix unit = DEVICE_MATRIX_NONE; unit < DEVICE_MATRIX_COUNT; unit++)
-        assert_int_equal(matrix_unit_named(matrix_unit_name(unit)), unit);
-}
-
 static void launches_are_counted_by_phase(void **state)
 {
     (void)state;
@@ -371,7 +356,6 @@ int main(void)
         cmocka_unit_test(large_buffers_start_zeroed),
         cmocka_unit_test(wrong_arguments_of_a_launch_are_reported),
         cmocka_unit_test(lanes_exchange_by_ptx_from_compute_capability_7_on),
-        cmocka_unit_test(matrix_units_go_by_compute_capability),
         cmocka_unit_test(launches_are_counted_by_phase),
         cmocka_unit_test(timing_is_switched_and_launches_are_told_one_by_one),
     };

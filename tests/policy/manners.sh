@@ -50,19 +50,20 @@ kernels_in_strings() {
     c_files | grep '^src/' | find_words 'kernels are files in cl/' '"[^"]*(__kernel|kernel void|__global|get_global_id)'
 }
 
-# cl/NAME.cl belongs to one file of src/ops, mostly NAME.c, which has a header and a test of its name; that the
-# self-test lists it too does not count.
+# cl/NAME.cl belongs to one file of src/ops or src/device, mostly NAME.c, which has a header and a test of its name;
+# that the self-test lists it too does not count.
 mirrors() {
     files_named '*.cl' cl | while read -r kernel; do
         name=$(basename "$kernel" .cl)
-        users=$(files_named '*.c' src/ops | grep -v self_test | on_files grep -l "\"$name\"" || true)
+        users=$(files_named '*.c' src/ops src/device | grep -v self_test | on_files grep -l "\"$name\"" || true)
         case $users in
-            '') echo "$kernel: no file of src/ops names it" ;;
-            *[!a-z0-9_/.]*) echo "$kernel: several files of src/ops name it" ;;
+            '') echo "$kernel: no file of src/ops or src/device names it" ;;
+            *[!a-z0-9_/.]*) echo "$kernel: several files name it" ;;
             *)
-                name=$(basename "$users" .c)
-                [ -f "src/ops/$name.h" ] || echo "$kernel: no src/ops/$name.h"
-                [ -f "tests/ops/test_$name.c" ] || echo "$kernel: no tests/ops/test_$name.c"
+                host=${users%.c}
+                test=$(echo "$host" | sed 's:^src/\(.*\)/:tests/\1/test_:')
+                [ -f "$host.h" ] || echo "$kernel: no $host.h"
+                [ -f "$test.c" ] || echo "$kernel: no $test.c"
                 ;;
         esac
     done
@@ -102,13 +103,14 @@ seen 'a kernel in a string is seen' kernels_in_strings src/device/a.c \
     'src/device/a.c:1: kernels are files in cl/' <<'EOT'
     const char *source = "__kernel void f(void) {}";
 EOT
-seen 'a kernel without host side is seen' mirrors cl/a.cl 'cl/a.cl: no file of src/ops names it' </dev/null
+seen 'a kernel without host side is seen' mirrors cl/a.cl \
+    'cl/a.cl: no file of src/ops or src/device names it' </dev/null
 mkdir -p "$work/tree/src/ops"
 echo '    device_kernel("a");' >"$work/tree/src/ops/b.c"
 check_equal 'a kernel without a test is seen' "$(cd "$work/tree" && mirrors)" 'cl/a.cl: no src/ops/b.h
 cl/a.cl: no tests/ops/test_b.c'
 cp "$work/tree/src/ops/b.c" "$work/tree/src/ops/c.c"
 check_equal 'a kernel of two host sides is seen' "$(cd "$work/tree" && mirrors)" \
-    'cl/a.cl: several files of src/ops name it'
+    'cl/a.cl: several files name it'
 
 finish

@@ -107,6 +107,7 @@ static hadal_status build_and_print(hadal_device *device, char **configs)
         TRY(build_for_config(device, *path));
     TRY(hadal_device_self_test(device, &failed, NULL, NULL));
     TRY(build_bench(device));
+    device_compiled_matrix(device);
     for (int type = 0; type < DTYPE_COUNT; type++)
         TRY(build_blocks(device, (dtype)type));
     device_list_programs(device, print_program, NULL);
