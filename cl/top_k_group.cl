@@ -24,13 +24,13 @@
 #define AHEAD 8    /* vectors that a work-item loads before it looks at them */
 #define FIRST 2    /* and those that arrive while the bound is sought: all of a short slice */
 #define SEARCHED 2 /* and where the row itself is searched, which is rare: fewer registers */
-#define WINDOW 131072 /* positions that the bitmap holds */
-#define OWN_WORDS (WINDOW / 32 / ITEMS)
+#define OWN_WORDS 8 /* of the bitmap, for a work-item */
+#define WINDOW (OWN_WORDS * 32 * ITEMS) /* positions that it holds */
 #define RUN 16 /* consecutive positions of a work-item where ties are counted */
 
 /* Words of local memory. The list lies over the rest: it is read into registers before the others are used. */
 #define BINS_AT 0
-#define BITMAP_AT BINS
+#define BITMAP_AT BIN_WORDS
 #define BITMAP_WORDS ((OWN_WORDS | 1) * ITEMS)
 #define SCAN_AT (BITMAP_AT + BITMAP_WORDS)
 #define LOCAL_WORDS (2 * LIST_SIZE)
@@ -67,7 +67,7 @@ ALWAYS_INLINE void tally_list(__local uint *bins, const uint *keys, const uint *
 #pragma unroll
     for (int j = 0; j < each; j++)
         if (j * ITEMS + get_local_id(0) < listed)
-            tally(bins, !tied ? keys[j] : keys[j] == tie ? places[j] : in.low - 1, in);
+            atomic_inc(bins + bin_place(!tied ? keys[j] : keys[j] == tie ? places[j] : in.low - 1, in));
 }
 
 /* Vectors i, i + ITEMS, ... of the row, as many as `loaded` holds. */
@@ -88,19 +88,15 @@ ALWAYS_INLINE void tally_row(__local uint *bins, __global const float4 *row, int
         for (int j = 0; j < SEARCHED; j++) {
             uint4 keys = score_keys(loaded[j]);
             int here = count - (i + j * ITEMS) * 4;
-            uint4 bin = (uint4)(here > 0 ? bin_of(keys.x, in) : BINS, here > 1 ? bin_of(keys.y, in) : BINS,
-                                here > 2 ? bin_of(keys.z, in) : BINS, here > 3 ? bin_of(keys.w, in) : BINS);
-            bool same = all(bin == bin.x);
-            if (bin.x < BINS)
-                atomic_add(bins + BINS - 1 - bin.x, same ? 4 : 1);
+            uint4 at = (uint4)(here > 0 ? bin_place(keys.x, in) : BINS, here > 1 ? bin_place(keys.y, in) : BINS,
+                               here > 2 ? bin_place(keys.z, in) : BINS, here > 3 ? bin_place(keys.w, in) : BINS);
+            bool same = all(at == at.x);
+            atomic_add(bins + at.x, same ? 4 : 1);
             if (same)
                 continue;
-            if (bin.y < BINS)
-                atomic_inc(bins + BINS - 1 - bin.y);
-            if (bin.z < BINS)
-                atomic_inc(bins + BINS - 1 - bin.z);
-            if (bin.w < BINS)
-                atomic_inc(bins + BINS - 1 - bin.w);
+            atomic_inc(bins + at.y);
+            atomic_inc(bins + at.z);
+            atomic_inc(bins + at.w);
         }
     }
 }
@@ -333,14 +329,17 @@ ALWAYS_INLINE uint write_chosen(__global int *selected, uint listed, const uint 
         mark(bitmap, listed, keys, places, row, count, start, chosen);
         ties = mark_ties(bitmap, row, count, start, chosen.tie, ties, pool + SCAN_AT);
         barrier(CLK_LOCAL_MEM_FENCE);
-        uint here = 0, total;
-        for (int i = first; i < first + each; i++)
-            here += popcount(bitmap[i]);
+        uint here = 0, filled = 0, total;
+        for (int i = 0; i < each; i++) {
+            here += popcount(bitmap[first + i]);
+            filled |= (bitmap[first + i] != 0) << i;
+        }
         uint at = written + sum_before(here, &total, pool + SCAN_AT);
-        for (int i = first; i < first + each; i++) {
-            for (uint bits = bitmap[i]; bits; bits &= bits - 1)
-                selected[at++] = start + i * 32 + 31 - (int)clz(bits & -bits);
-            bitmap[i] = 0;
+        for (; filled; filled &= filled - 1) {
+            int word = first + 31 - (int)clz(filled & -filled);
+            for (uint bits = bitmap[word]; bits; bits &= bits - 1)
+                selected[at++] = start + word * 32 + 31 - (int)clz(bits & -bits);
+            bitmap[word] = 0;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         written += total;
@@ -414,7 +413,7 @@ void top_k_group(__global int *selected, int selected_stride, __global int *coun
         listed = 0;
     read_list(keys, places, (__local const uint2 *)pool, slices > 1, scratch, listed);
     barrier(CLK_LOCAL_MEM_FENCE);
-    clear_words(pool + BINS_AT, BINS + BITMAP_WORDS);
+    clear_words(pool + BINS_AT, BIN_WORDS + BITMAP_WORDS);
     uint written;
     do {
         choice chosen = {.key = low, .tie = low - 1, .ties = k - listed};

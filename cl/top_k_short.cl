@@ -16,28 +16,40 @@
 #define VECTORS 8 /* of a work-item */
 #define OWN_WORDS (VECTORS / 4) /* of the map, at most */
 
-/* Counts the keys of the first `count` scores; vectors behind them are passed over together. */
+/* The vectors of which the row has any: the same for all work-items. */
+#define HAS(j, count) ((j)*ITEMS * 4 < (count))
+
+/* Counts the keys. */
 ALWAYS_INLINE void tally_row(__local uint *bins, const uint4 *keys, int count, interval in)
 {
 #pragma unroll
     for (int j = 0; j < VECTORS; j++)
-        if (j * ITEMS * 4 < count) {
-            tally(bins, keys[j].x, in);
-            tally(bins, keys[j].y, in);
-            tally(bins, keys[j].z, in);
-            tally(bins, keys[j].w, in);
+        if (HAS(j, count)) {
+            atomic_inc(bins + bin_place(keys[j].x, in));
+            atomic_inc(bins + bin_place(keys[j].y, in));
+            atomic_inc(bins + bin_place(keys[j].z, in));
+            atomic_inc(bins + bin_place(keys[j].w, in));
         }
 }
 
-/* Sets this work-item's bytes of the map: keys from `sure` on, and keys equal to `tie` where there are ties. */
-ALWAYS_INLINE void write_map(__local uchar *map, const uint4 *keys, uint sure, uint tie, bool ties)
+ALWAYS_INLINE uint four_bits(int4 true_for)
 {
-    const uint4 bit = (uint4)(1, 2, 4, 8);
+    int4 bits = true_for & (int4)(1, 2, 4, 8);
+    return (uint)(bits.x | bits.y | bits.z | bits.w);
+}
+
+/* Sets this work-item's bytes of the map: keys from `sure` on, and keys equal to `tie` where there are ties. */
+ALWAYS_INLINE void write_map(__local uchar *map, const uint4 *keys, int count, uint sure, uint tie, bool ties)
+{
 #pragma unroll
     for (int j = 0; j < VECTORS; j++) {
-        uint4 above = as_uint4(keys[j] >= sure) & bit, equal = as_uint4(keys[j] == tie) & bit;
-        uint chosen = above.x | above.y | above.z | above.w, tied = equal.x | equal.y | equal.z | equal.w;
-        map[j * ITEMS + get_local_id(0)] = (uchar)(chosen | (ties ? tied << 4 : 0));
+        uint bits = 0;
+        if (HAS(j, count)) {
+            bits = four_bits(keys[j] >= sure);
+            if (ties)
+                bits |= four_bits(keys[j] == tie) << 4;
+        }
+        map[j * ITEMS + get_local_id(0)] = (uchar)bits;
     }
 }
 
@@ -46,25 +58,24 @@ ALWAYS_INLINE void write_map(__local uchar *map, const uint4 *keys, uint sure, u
 ALWAYS_INLINE void write_chosen(__global int *selected, __local const uint *map, int each, uint ties,
                                 __local uint *scan)
 {
-    const uint sure_bits = 0x0f0f0f0fu;
+    const uint sure = 0x0f0f0f0fu;
     int first = (int)get_local_id(0) * each;
     uint words[OWN_WORDS], here = 0, total;
 #pragma unroll
     for (int i = 0; i < OWN_WORDS; i++) {
         words[i] = i < each ? map[first + i] : 0;
-        here += popcount(words[i] & sure_bits) + (popcount(words[i] & ~sure_bits) << 16);
+        here += popcount(words[i] & sure) + (popcount(words[i] & ~sure) << 16);
     }
     uint before = sum_before(here, &total, scan), tied_before = min(before >> 16, ties);
     uint at = (before & 0xffffu) + tied_before;
     ties -= tied_before;
 #pragma unroll
     for (int i = 0; i < OWN_WORDS; i++) {
-        uint tied = words[i] >> 4 & sure_bits;
-        for (uint left = (words[i] | tied) & sure_bits; left; left &= left - 1) {
-            uint lowest = left & -left, bit = 31 - clz(lowest);
-            if (tied & lowest && ties == 0)
-                continue;
-            ties -= (tied & lowest) != 0;
+        uint chosen = words[i] & sure;
+        for (uint tied = words[i] >> 4 & sure; tied && ties; tied &= tied - 1, ties--)
+            chosen |= tied & -tied;
+        for (; chosen; chosen &= chosen - 1) {
+            uint bit = 31 - clz(chosen & -chosen);
             selected[at++] = (int)(((first + i) * 4 + bit / 8) * 4 + bit % 8);
         }
     }
@@ -75,7 +86,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void top_k_short(__global int *selected, int selected_stride, __global int *counts, __global const float *scores,
                  int stride, __global const int *positions, int first_row, int k)
 {
-    __local uint4 bins_memory[BINS / 4];
+    __local uint4 bins_memory[BIN_WORDS / 4];
     __local uint map[OWN_WORDS * ITEMS], scan[SCAN_WORDS], cells[4];
     __local uint *bins = (__local uint *)bins_memory;
     uint4 keys[VECTORS];
@@ -98,7 +109,8 @@ void top_k_short(__global int *selected, int selected_stride, __global int *coun
 #pragma unroll
     for (int j = 0; j < VECTORS; j++) {
         int left = count - (j * ITEMS + me) * 4;
-        keys[j] = select((uint4)(0), score_keys(loaded[j]), left > (int4)(0, 1, 2, 3));
+        if (HAS(j, count))
+            keys[j] = select((uint4)(0), score_keys(loaded[j]), left > (int4)(0, 1, 2, 3));
     }
     clear_words(bins, BINS);
     interval in = {.span = UINT_MAX, .wanted = k};
@@ -108,7 +120,7 @@ void top_k_short(__global int *selected, int selected_stride, __global int *coun
         in = narrow(in, 0, 0, bins, scan, cells);
     } while (in.inside != in.wanted && in.span);
     bool ties = in.inside != in.wanted;
-    write_map((__local uchar *)map, keys, in.low + ties, in.low, ties);
+    write_map((__local uchar *)map, keys, count, in.low + ties, in.low, ties);
     barrier(CLK_LOCAL_MEM_FENCE);
     int words = (count + 15) / 16;
     write_chosen(selected, map, (words + ITEMS - 1) / ITEMS, ties ? in.wanted : 0, scan);
