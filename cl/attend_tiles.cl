@@ -11,7 +11,9 @@
  *   adders    two; each holds the sums of half of the latents in registers, adds weights times values, and copies its
  *             half of the rows to local memory
  * While the adders work on one tile, the scorer works on the next and copies of the next but one are under way: there
- * is room for three tiles of the first half of the latents and two of the second, which scores need later.
+ * is room for three tiles of the first half of the latents and two of the second, which scores need later. Copies take
+ * about as long as a tile: what a tile's weights have been made of is copied over as soon as they are taken (rope) or
+ * added (latents), and is wanted only after the next tile's weights are made.
  *
  * The largest score so far, by which weights are scaled, is raised only when a score exceeds it by RAISE: until then
  * weights are at most e^RAISE, as exact as others, and sums need no rescaling. */
@@ -32,31 +34,27 @@
 #define SECOND_SLOTS 2
 #define ROPE_SLOTS 2
 
-/* Meetings: weights are there; weights have been taken. */
-#define WEIGHTS_READY 1
-#define WEIGHTS_TAKEN 2
+/* Meetings: the scorer has something for the adders, weights; they have something for it, room for the next. */
+#define FOR_ADDERS 1
+#define FOR_SCORER 2
 #define MEET(id) ROLE_MEET(id, 384)
 #define ARRIVE(id) ROLE_ARRIVE(id, 384)
+#define ADDERS_MEET ROLE_MEET(3, 256)
 
 /* What the roles share, by address in local memory. */
 typedef struct attend_shared {
     uint latents;            /* slots of HALF bytes: FIRST_SLOTS, then SECOND_SLOTS */
     uint rope;               /* slots of CHUNK bytes */
     uint events;             /* of the slots, in that order: copied */
-    __local uint4 *weights;  /* this work-item's; the top bit: its warp's sums are to be scaled first */
+    __local uint4 *weights;  /* this work-item's; the top bit of x: its warp's sums are to be scaled first */
     __local float2 *factors; /* [32]: by what */
 } attend_shared;
 
-/* Where this work-item's first row belongs in [T, HEADS, splits]; the second is 8 heads further. */
-inline size_t result_row(void)
+/* Where a row of these 64 heads belongs in [T, HEADS, splits]. */
+inline size_t result_row(int row)
 {
-    size_t head = get_group_id(2) * HEADS + get_group_id(0) * 64 + warpgroup_row();
+    size_t head = get_group_id(2) * HEADS + get_group_id(0) * 64 + row;
     return head * get_num_groups(1) + get_group_id(1);
-}
-
-inline size_t result_row8(void)
-{
-    return result_row() + 8 * get_num_groups(1);
 }
 
 /* Weights of a tile from its scores, for the adders; raises the largest scores, *a of the first row and *b of the
@@ -81,11 +79,11 @@ __attribute__((always_inline)) inline void weigh(float score[8], float *a, float
     uint4 weights = words_of(bf16_pair(score[0], score[1]), bf16_pair(score[2], score[3]),
                             bf16_pair(score[4], score[5]), bf16_pair(score[6], score[7]));
     weights.x |= (uint)raise << 31; /* weights are not negative */
-    MEET(WEIGHTS_TAKEN);
+    MEET(FOR_SCORER);
     *shared.weights = weights;
     if (raise && warpgroup_item() % 4 == 0)
         shared.factors[warpgroup_item() / 4] = factors;
-    ARRIVE(WEIGHTS_READY);
+    ARRIVE(FOR_ADDERS);
 }
 
 /* Only the first `keys` of a tile's scores count. */
@@ -115,38 +113,47 @@ inline void await_second(attend_shared shared, int i)
 #define SECOND_AT(i) (shared.latents + (FIRST_SLOTS + (i) % SECOND_SLOTS) * HALF)
 #define ROPE_AT(i) (shared.rope + (i) % ROPE_SLOTS * CHUNK)
 
+/* The query goes to the scorer's registers by way of the slots that the first tile leaves free: each role has read a
+ * third of its columns, three chunks, and puts one at a time where the scorer takes it from. */
+__attribute__((always_inline)) inline void pass_query(const query_chunk third[3], int role, attend_shared shared)
+{
+    const uint rooms = FIRST_AT(1), own = rooms + (role == 0 ? 0 : role == 1 ? QUERY_ROOM_1 : QUERY_ROOM_2);
+#pragma unroll
+    for (int chunk = 0; chunk < 3; chunk++) {
+        query_put(own, third[chunk]);
+        if (role == 0) {
+            MEET(FOR_SCORER);
+            query_take(chunk, rooms);
+            ARRIVE(FOR_ADDERS);
+        } else {
+            ARRIVE(FOR_SCORER);
+            MEET(FOR_ADDERS);
+        }
+    }
+}
+
 /* The scorer's work: tiles, of which the last has last_keys keys. maxima [T, HEADS, splits] of pairs, of which the
  * first is the largest score; null: not wanted. */
-__attribute__((always_inline)) inline void score(__global const float *query, __global float *maxima,
-                                                 attend_shared shared, int tiles, int last_keys)
+__attribute__((always_inline)) inline void score(__global float *maxima, attend_shared shared, int tiles,
+                                                 int last_keys)
 {
     float scores[8], a = -INFINITY, b = -INFINITY;
     uint slot = 0, phase = 0; /* of the next first half */
-    query_load(query + warpgroup_row() * ROW + warpgroup_item() % 4 * 2, 8 * ROW);
-    if (tiles > 0) {
-        await_first(shared, 0, 0, 0);
-        scores_first_half(FIRST_AT(0), ROPE_AT(0));
-        await_second(shared, 0);
-        scores_third_quarter(SECOND_AT(0));
-        for (int i = 1; i < tiles; i++) {
-            if (++slot == FIRST_SLOTS)
-                slot = 0, phase ^= 1;
-            await_first(shared, i, slot, phase);
-            scores_last_quarter(SECOND_AT(i - 1));
-            scores_take(scores);
-            scores_first_half(FIRST_AT(slot), ROPE_AT(i));
-            weigh(scores, &a, &b, shared);
-            await_second(shared, i);
-            scores_third_quarter(SECOND_AT(i));
-        }
-        scores_last_quarter(SECOND_AT(tiles - 1));
+    for (int i = 0; i < tiles; i++) {
+        await_first(shared, i, slot, phase);
+        scores_first_half(FIRST_AT(slot), ROPE_AT(i));
+        await_second(shared, i);
+        scores_second_half(SECOND_AT(i));
+        if (++slot == FIRST_SLOTS)
+            slot = 0, phase ^= 1;
         scores_take(scores);
-        mask_scores(scores, last_keys);
+        if (i == tiles - 1)
+            mask_scores(scores, last_keys);
         weigh(scores, &a, &b, shared);
     }
     if (maxima && warpgroup_item() % 4 == 0) {
-        maxima[result_row() * 2] = a;
-        maxima[result_row8() * 2] = b;
+        maxima[result_row(warpgroup_row()) * 2] = a;
+        maxima[result_row(warpgroup_row() + 8) * 2] = b;
     }
 }
 
@@ -188,30 +195,48 @@ inline float pair_sum(uint pair)
     return as_float(pair << 16) + as_float(pair & 0xffff0000u);
 }
 
-/* An adder's work. to [T, HEADS, splits, LATENT]; totals [T, HEADS, splits] of pairs, of which the second is the sum of
- * weights; null: the mean is wanted. */
+/* An adder's next rows: of tiles that come to its slots first, of the next, of one to be brought closer. */
+typedef struct coming_rows {
+    int first[FIRST_SLOTS], next, ahead;
+} coming_rows;
+
+inline coming_rows find_rows(attend_rows rows, int slots)
+{
+    coming_rows coming;
+#pragma unroll
+    for (int i = 0; i < FIRST_SLOTS; i++)
+        coming.first[i] = row_of(rows, i);
+    coming.next = row_of(rows, slots);
+    coming.ahead = row_of(rows, slots + TILES_AHEAD);
+    return coming;
+}
+
+inline void copy_first(attend_rows rows, coming_rows coming, int i)
+{
+    copy_latents(rows, coming.first[i], i);
+    if (rows.side)
+        copy_rope(rows, coming.first[i], i);
+}
+
+/* An adder's work; its first tile is on its way. to [T, HEADS, splits, LATENT]; totals [T, HEADS, splits] of pairs, of
+ * which the second is the sum of weights; null: the mean is wanted. */
 __attribute__((always_inline)) inline void add(__global float *to, __global float *totals, attend_rows rows,
-                                               attend_shared shared, int tiles)
+                                               coming_rows coming, attend_shared shared, int tiles)
 {
     const int slots = rows.side ? SECOND_SLOTS : FIRST_SLOTS;
     const uint slots_at = shared.latents + rows.side * FIRST_SLOTS * HALF;
-    for (int i = 0; i < slots && i < tiles; i++) {
-        int row = row_of(rows, i);
-        copy_latents(rows, row, i);
-        if (rows.side)
-            copy_rope(rows, row, i);
-    }
-    int next = 0, ahead = 0;
-    if (tiles > 0) {
-        next = row_of(rows, slots);
-        ahead = row_of(rows, slots + TILES_AHEAD);
-        ARRIVE(WEIGHTS_TAKEN);
-    }
+    int next = coming.next, ahead = coming.ahead;
+#pragma unroll
+    for (int i = 1; i < FIRST_SLOTS; i++)
+        if (i < slots && i < tiles)
+            copy_first(rows, coming, i);
+    if (tiles > 0)
+        ARRIVE(FOR_SCORER);
     sums_clear();
     float total_a = 0.0f, total_b = 0.0f;
     uint slot = 0;
     for (int i = 0; i < tiles; i++) {
-        MEET(WEIGHTS_READY);
+        MEET(FOR_ADDERS);
         uint4 weights = *shared.weights;
         bool raised = (int)weights.x < 0;
         float2 factors = pair_of(1.0f, 1.0f);
@@ -219,7 +244,7 @@ __attribute__((always_inline)) inline void add(__global float *to, __global floa
         if (raised)
             factors = shared.factors[warpgroup_item() / 4];
         if (i + 1 < tiles)
-            ARRIVE(WEIGHTS_TAKEN);
+            ARRIVE(FOR_SCORER);
         if (raised) {
             total_a *= factors.x;
             total_b *= factors.y;
@@ -244,12 +269,13 @@ __attribute__((always_inline)) inline void add(__global float *to, __global floa
     total_a = quad_sum(total_a);
     total_b = quad_sum(total_b);
     if (totals && !rows.side && warpgroup_item() % 4 == 0) {
-        totals[result_row() * 2 + 1] = total_a;
-        totals[result_row8() * 2 + 1] = total_b;
+        totals[result_row(warpgroup_row()) * 2 + 1] = total_a;
+        totals[result_row(warpgroup_row() + 8) * 2 + 1] = total_b;
     }
-    to += rows.side * (LATENT / 2) + warpgroup_item() % 4 * 2;
-    sums_store(to + result_row() * LATENT, to + result_row8() * LATENT,
-               totals ? pair_of(1.0f, 1.0f) : pair_of(1.0f / total_a, 1.0f / total_b));
+    ADDERS_MEET; /* no product reads the slots any more */
+    const int warp = warpgroup_item() / 32;
+    sums_store(to + result_row(warp * 16) * LATENT + rows.side * (LATENT / 2), get_num_groups(1) * LATENT,
+               totals ? pair_of(1.0f, 1.0f) : pair_of(1.0f / total_a, 1.0f / total_b), slots_at + warp * 4096);
 }
 
 /* Arguments as of attend in attend.cl. Groups: blocks of 64 heads, splits of `split_length` positions (a multiple of
@@ -273,15 +299,19 @@ attend_tiles(__global float *out, __global float *scratch, __global const float 
     const attend_shared shared = {latents, latents + (FIRST_SLOTS + SECOND_SLOTS) * HALF, local_address(events),
                                   weights + me % WARPGROUP, factors};
     __global float *totals = splits == 1 ? 0 : scratch + get_num_groups(2) * HEADS * splits * LATENT;
-    query += (token * HEADS + head) * ROW;
+    query += (token * HEADS + head) * ROW + role * (ROW / 3);
+    query_chunk third[3];
+#pragma unroll
+    for (int chunk = 0; chunk < 3; chunk++)
+        third[chunk] = query_read(query + chunk * 64, ROW);
     if (me < FIRST_SLOTS + SECOND_SLOTS + ROPE_SLOTS)
         event_create(shared.events + me * 8, WARPGROUP);
-    for (int line = me; line < 64 * ROW * 4 / 128; line += 3 * WARPGROUP)
-        prefetch_line((__global const char *)query + line * 128);
     barrier(CLK_LOCAL_MEM_FENCE);
     if (role == 0) {
         ROLE_REGISTERS_MORE(184);
-        score(query, totals, shared, tiles, count - (tiles - 1) * KEYS);
+        if (tiles > 0)
+            pass_query(third, role, shared);
+        score(totals, shared, tiles, count - (tiles - 1) * KEYS);
     } else {
         ROLE_REGISTERS_LESS(160);
         const int side = role - 1, row = me % WARPGROUP / 8, piece = me % 8;
@@ -303,6 +333,12 @@ attend_tiles(__global float *out, __global float *scratch, __global const float 
             .events = shared.events + side * FIRST_SLOTS * 8,
             .rope_events = shared.events + (FIRST_SLOTS + SECOND_SLOTS) * 8,
         };
-        add(splits == 1 ? out : scratch, totals, rows, shared, tiles);
+        coming_rows coming = {{0}, 0, 0};
+        if (tiles > 0) {
+            coming = find_rows(rows, side ? SECOND_SLOTS : FIRST_SLOTS);
+            copy_first(rows, coming, 0);
+            pass_query(third, role, shared);
+        }
+        add(splits == 1 ? out : scratch, totals, rows, coming, shared, tiles);
     }
 }

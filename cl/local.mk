@@ -31,6 +31,7 @@ dist_kernels_DATA = \
 	cl/matvec.clh \
 	cl/moe_combine.cl \
 	cl/norm.cl \
+	cl/radix.clh \
 	cl/rope.cl \
 	cl/rope.clh \
 	cl/rotations.cl \
@@ -49,4 +50,5 @@ dist_kernels_DATA = \
 	cl/tile_wgmma.clh \
 	cl/top_k.cl \
 	cl/top_k_group.cl \
+	cl/top_k_short.cl \
 	cl/vector.clh

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Exact choice of the k largest scores of each row, by groups of ITEMS work-items; top_k.cl is the same for CPUs.
+/* Exact choice of the k largest scores of each row, by groups of ITEMS work-items; top_k.cl is the same for CPUs, and
+ * top_k_short.cl takes rows that fit in registers.
  *
  * A sample of the row gives a bound that little more than k scores reach. One pass over the row lists those; the k
  * largest of the list are found by a radix select and written through a bitmap of the row, which puts them in order.
@@ -11,31 +12,26 @@
  * A row may be cut into slices, one group each. Each appends its list to the row's in global memory, and the group that
  * comes last goes on alone; no group ever waits for another.
  *
- * Scores become integers in their order: "keys", 0 for NaN. Positions become "places", ~position, so that the larger
- * place comes first among equal keys, and (key, place) orders all scores strictly.
+ * Positions become "places", ~position, so that the larger place comes first among equal keys, and (key, place) orders
+ * all scores strictly.
  *
- * Barriers stand under no condition, and in loops that run at least once: PoCL doubles what follows any other.
  * Built with -D LIST_SIZE, at most SAMPLES and a multiple of 64, and -D ITEMS, a power of two from LANES to 512. */
 
-#include "lane.clh"
+#include "radix.clh"
 
-#define SAMPLES 4096
-#define EACH (SAMPLES / ITEMS) /* samples, or entries of the list, of a work-item */
+#define SAMPLES 4096        /* of a slice; twice as many of a row by itself */
+#define EACH (SAMPLES / ITEMS) /* entries of the list of a work-item */
 #define AHEAD 8    /* vectors that a work-item loads before it looks at them */
 #define FIRST 2    /* and those that arrive while the bound is sought: all of a short slice */
 #define SEARCHED 2 /* and where the row itself is searched, which is rare: fewer registers */
-#define BINS 2048 /* 11 bits of a key a round */
-#define BIN_BITS 11
-#define OWN_BINS (BINS / ITEMS)
-#define WINDOW 131072 /* positions that the bitmap holds */
-#define OWN_WORDS (WINDOW / 32 / ITEMS)
+#define OWN_WORDS 8 /* of the bitmap, for a work-item */
+#define WINDOW (OWN_WORDS * 32 * ITEMS) /* positions that it holds */
 #define RUN 16 /* consecutive positions of a work-item where ties are counted */
 
-/* Words of local memory. The list lies over the rest: it is read into registers before the others are used. A
- * work-item's words of the bitmap are one apart from the next one's, so that they lie in different banks. */
+/* Words of local memory. The list lies over the rest: it is read into registers before the others are used. */
 #define BINS_AT 0
-#define BITMAP_AT BINS
-#define BITMAP_WORDS ((OWN_WORDS + 1) * ITEMS)
+#define BITMAP_AT BIN_WORDS
+#define BITMAP_WORDS ((OWN_WORDS | 1) * ITEMS)
 #define SCAN_AT (BITMAP_AT + BITMAP_WORDS)
 #define LOCAL_WORDS (2 * LIST_SIZE)
 
@@ -47,33 +43,10 @@
 
 #define LOWEST_NUMBER 0x007fffffu /* the key of -infinity */
 
-/* A call would put the arrays that are registers into memory. */
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
-/* Keys of the interval low..low + span; of those the `wanted` largest are chosen, and `inside` are there. An open
- * interval has no upper end: what lies above counts to its last bin. */
-typedef struct interval {
-    uint low, span, wanted, inside;
-    bool open;
-} interval;
-
 /* Chosen is who has a larger key, or this key and at least this place; and of the key `tie` the first `ties`. */
 typedef struct choice {
     uint key, place, tie, ties;
 } choice;
-
-ALWAYS_INLINE uint4 score_keys(float4 scores)
-{
-    uint4 bits = as_uint4(scores);
-    bits = select(bits, (uint4)(0), bits == 0x80000000u); /* -0 is 0 */
-    uint4 keys = bits ^ (as_uint4(as_int4(bits) >> 31) | 0x80000000u);
-    return select(keys, (uint4)(0), (bits & 0x7fffffffu) > 0x7f800000u);
-}
-
-ALWAYS_INLINE uint score_key(float score)
-{
-    return score_keys((float4)(score)).x;
-}
 
 ALWAYS_INLINE float key_score(uint key)
 {
@@ -85,53 +58,16 @@ ALWAYS_INLINE bool is_chosen(choice chosen, uint key, uint place)
     return key > chosen.key || (key == chosen.key && place >= chosen.place);
 }
 
-/* Sum over all work-items before this one; *total over all. */
-ALWAYS_INLINE uint sum_before(uint value, uint *total, __local uint *scan)
-{
-    int me = get_local_id(0);
-    __local uint *sums = scan + ITEMS;
-    uint before = lane_sum_before(value, scan);
-    if (LANE == LANES - 1)
-        sums[me / LANES] = before + value;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    uint sum = me < ITEMS / LANES ? sums[me] : 0; /* at most LANES of them */
-    uint sum_start = lane_sum_before(sum, scan);
-    if (me < ITEMS / LANES)
-        sums[me] = sum_start;
-    if (me == ITEMS / LANES - 1)
-        sums[ITEMS / LANES] = sum_start + sum;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    *total = sums[ITEMS / LANES];
-    return before + sums[me / LANES];
-}
-
 /* ---- Radix select --------------------------------------------------------------------------------- */
 
-ALWAYS_INLINE uint bin_shift(uint span)
-{
-    return span < BINS ? 0 : 32 - BIN_BITS - clz(span);
-}
-
-/* The bin of a value, BINS if it lies outside. Nothing lies below an open interval. */
-ALWAYS_INLINE uint bin_of(uint value, interval in)
-{
-    uint distance = value - in.low;
-    if (in.open)
-        distance = min(distance, in.span);
-    return distance <= in.span ? distance >> bin_shift(in.span) : BINS;
-}
-
-/* Counts the listed values; the largest bin comes first. */
-ALWAYS_INLINE void tally_list(__local uint *bins, const uint *keys, const uint *places, uint listed, interval in,
-                              bool tied, uint tie)
+/* Counts the listed values, of which a work-item has `each`. */
+ALWAYS_INLINE void tally_list(__local uint *bins, const uint *keys, const uint *places, int each, uint listed,
+                              interval in, bool tied, uint tie)
 {
 #pragma unroll
-    for (int j = 0; j < EACH; j++)
-        if (j * ITEMS + get_local_id(0) < listed) {
-            uint bin = bin_of(!tied ? keys[j] : keys[j] == tie ? places[j] : in.low - 1, in);
-            if (bin < BINS)
-                atomic_inc(bins + BINS - 1 - bin);
-        }
+    for (int j = 0; j < each; j++)
+        if (j * ITEMS + get_local_id(0) < listed)
+            atomic_inc(bins + bin_place(!tied ? keys[j] : keys[j] == tie ? places[j] : in.low - 1, in));
 }
 
 /* Vectors i, i + ITEMS, ... of the row, as many as `loaded` holds. */
@@ -152,61 +88,17 @@ ALWAYS_INLINE void tally_row(__local uint *bins, __global const float4 *row, int
         for (int j = 0; j < SEARCHED; j++) {
             uint4 keys = score_keys(loaded[j]);
             int here = count - (i + j * ITEMS) * 4;
-            uint4 bin = (uint4)(here > 0 ? bin_of(keys.x, in) : BINS, here > 1 ? bin_of(keys.y, in) : BINS,
-                                here > 2 ? bin_of(keys.z, in) : BINS, here > 3 ? bin_of(keys.w, in) : BINS);
-            bool same = all(bin == bin.x);
-            if (bin.x < BINS)
-                atomic_add(bins + BINS - 1 - bin.x, same ? 4 : 1);
+            uint4 at = (uint4)(here > 0 ? bin_place(keys.x, in) : BINS, here > 1 ? bin_place(keys.y, in) : BINS,
+                               here > 2 ? bin_place(keys.z, in) : BINS, here > 3 ? bin_place(keys.w, in) : BINS);
+            bool same = all(at == at.x);
+            atomic_add(bins + at.x, same ? 4 : 1);
             if (same)
                 continue;
-            if (bin.y < BINS)
-                atomic_inc(bins + BINS - 1 - bin.y);
-            if (bin.z < BINS)
-                atomic_inc(bins + BINS - 1 - bin.z);
-            if (bin.w < BINS)
-                atomic_inc(bins + BINS - 1 - bin.w);
+            atomic_inc(bins + at.y);
+            atomic_inc(bins + at.z);
+            atomic_inc(bins + at.w);
         }
     }
-}
-
-/* The bin in which the wanted-th largest value lies, from the tally, which is zero afterwards. *also becomes the upper
- * end of the bin of the rank `other`, if that is not 0. */
-ALWAYS_INLINE interval narrow(interval in, uint other, uint *also, __local uint *pool, __local uint *cells)
-{
-    int me = get_local_id(0);
-    __local uint *own = pool + BINS_AT + me * OWN_BINS;
-    uint counts[OWN_BINS], sum = 0, total;
-#pragma unroll
-    for (int i = 0; i < OWN_BINS; i++) {
-        counts[i] = own[i];
-        own[i] = 0;
-        sum += counts[i];
-    }
-    uint above = sum_before(sum, &total, pool + SCAN_AT);
-    if (sum) {
-#pragma unroll
-        for (int i = 0; i < OWN_BINS; i++) {
-            if (above < in.wanted && in.wanted <= above + counts[i]) {
-                cells[0] = BINS - 1 - (me * OWN_BINS + i);
-                cells[1] = above;
-                cells[2] = counts[i];
-            }
-            if (above < other && other <= above + counts[i])
-                cells[3] = BINS - 1 - (me * OWN_BINS + i);
-            above += counts[i];
-        }
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    uint shift = bin_shift(in.span), bin = cells[0], offset = bin << shift;
-    if (other)
-        *also = in.low + ((cells[3] + 1) << shift) - 1;
-    bool last = in.open && bin == in.span >> shift;
-    return (interval){
-        .low = in.low + offset,
-        .span = last ? ~(in.low + offset) : min((1u << shift) - 1, in.span - offset),
-        .wanted = in.wanted - cells[1],
-        .inside = cells[2],
-    };
 }
 
 /* The choice of k of the list, or (if it is empty) of the row; or `chosen`, if `done`. No key of the list lies below
@@ -220,11 +112,11 @@ ALWAYS_INLINE choice search(choice chosen, bool done, uint listed, const uint *k
     uint tie = 0;
     do {
         if (listed)
-            tally_list(pool + BINS_AT, keys, places, listed, in, tied, tie);
+            tally_list(pool + BINS_AT, keys, places, EACH, listed, in, tied, tie);
         else if (!done)
             tally_row(pool + BINS_AT, row, count, in);
         barrier(CLK_LOCAL_MEM_FENCE);
-        in = narrow(in, 0, 0, pool, cells);
+        in = narrow(in, 0, 0, pool + BINS_AT, pool + SCAN_AT, cells);
         if (!done) {
             done = in.inside == in.wanted || (in.span == 0 && !listed);
             if (in.inside == in.wanted)
@@ -244,39 +136,44 @@ ALWAYS_INLINE choice search(choice chosen, bool done, uint listed, const uint *k
 
 /* ---- The list ------------------------------------------------------------------------------------- */
 
-/* Reads SAMPLES scores from all over the row, four together, at distances that a hash varies: rows may be periodic. */
-ALWAYS_INLINE void take_sample(uint *keys, __global const float4 *row, int count)
+/* Reads `samples` scores from all over the row, four together, at distances that a hash varies: rows may be periodic.
+ */
+ALWAYS_INLINE void take_sample(uint *keys, uint samples, __global const float4 *row, int count)
 {
+    uint bits = 32 - BIN_BITS + (samples == SAMPLES); /* samples / 4 are 2^10 or 2^11 parts */
 #pragma unroll
-    for (int j = 0; j < EACH; j += 4) {
+    for (int j = 0; j < 2 * EACH; j += 4) {
         uint part = j / 4 * ITEMS + get_local_id(0);
-        uint fraction = part << 22 | part * 2654435769u >> 10; /* SAMPLES / 4 = 2^10 parts */
-        uint4 four = score_keys(row[mul_hi(fraction, (uint)count / 4)]);
+        uint fraction = part << bits | part * 2654435769u >> (32 - bits);
+        uint4 four = (uint4)(0);
+        if (part * 4 < samples)
+            four = score_keys(row[mul_hi(fraction, (uint)count / 4)]);
         keys[j] = four.x, keys[j + 1] = four.y, keys[j + 2] = four.z, keys[j + 3] = four.w;
     }
 }
 
 /* How many of the sample should reach the bound, so that at least k and at most LIST_SIZE scores of the row do: the
- * square root of a number from a sample has the same deviation whatever the number. 0: the sample is too small. */
-ALWAYS_INLINE uint sample_rank(int count, int k)
+ * square root of a number from a sample has the same deviation whatever the number. 0: the row is too short, or the
+ * list. */
+ALWAYS_INLINE uint sample_rank(uint samples, int count, int k)
 {
-    float share = (float)SAMPLES / count, expected = k * share, middle = (sqrt((float)LIST_SIZE) + sqrt((float)k)) / 2;
-    if (k > LIST_SIZE / 4 * 3)
+    float share = (float)samples / count, expected = k * share, middle = (sqrt((float)LIST_SIZE) + sqrt((float)k)) / 2;
+    if (count <= LIST_SIZE || k > LIST_SIZE / 4 * 3)
         return 0;
     return (uint)min(expected + 4 * sqrt(expected) + 2, middle * middle * share);
 }
 
 /* The bound, from the sample, where a rank is given; *high is a key above which few scores lie. A bound on a plateau
  * that would overflow the list is put above it, and *plateau is true. */
-ALWAYS_INLINE uint find_bound(const uint *keys, uint rank, int count, uint *high, bool *plateau, __local uint *pool,
-                              __local uint *cells)
+ALWAYS_INLINE uint find_bound(const uint *keys, uint samples, uint rank, int count, uint *high, bool *plateau,
+                              __local uint *pool, __local uint *cells)
 {
     interval in = {.low = 0, .span = UINT_MAX, .wanted = rank};
     uint other = max(rank / 3, 1u);
     do {
-        tally_list(pool + BINS_AT, keys, keys, rank ? SAMPLES : 0, in, false, 0);
+        tally_list(pool + BINS_AT, keys, keys, 2 * EACH, rank ? samples : 0, in, false, 0);
         barrier(CLK_LOCAL_MEM_FENCE);
-        in = narrow(in, other, high, pool, cells);
+        in = narrow(in, other, high, pool + BINS_AT, pool + SCAN_AT, cells);
         other = 0;
     } while (rank && in.span && in.inside > rank / 16 + 2);
     *plateau = false;
@@ -284,7 +181,7 @@ ALWAYS_INLINE uint find_bound(const uint *keys, uint rank, int count, uint *high
         *high = UINT_MAX;
         return 0;
     }
-    float reached = (float)(rank - in.wanted + in.inside) * count / SAMPLES;
+    float reached = (float)(rank - in.wanted + in.inside) * count / samples;
     *plateau = in.span == 0 && reached > LIST_SIZE * 0.9f;
     return in.low + *plateau;
 }
@@ -307,7 +204,7 @@ ALWAYS_INLINE void append(__local uint2 *list, __local uint *length, const float
         for (int j = 1; j < vectors; j++)
             four = last / 4 == j ? loaded[j] : four;
         float2 two = last & 2 ? four.zw : four.xy;
-        uint key = score_key(last & 1 ? two.y : two.x);
+        uint key = score_keys((float4)(last & 1 ? two.y : two.x)).x;
         int position = (i + last / 4 * ITEMS) * 4 + last % 4;
         uint at = key >= low && position < count ? atomic_inc(length) : LIST_SIZE;
         if (at < LIST_SIZE)
@@ -326,11 +223,8 @@ ALWAYS_INLINE bool hand_over(__global uint *scratch, int slices, __local const u
         cells[4] = atomic_add(scratch, *length) & (SLICE_DONE - 1);
     barrier(CLK_LOCAL_MEM_FENCE);
     uint start = cells[4];
-    for (uint i = me; shared && i < *length && start + i < LIST_SIZE; i += ITEMS) {
-        uint2 entry = list[i];
-        device_store(scratch + HEADER + 2 * (start + i), entry.x);
-        device_store(scratch + HEADER + 2 * (start + i) + 1, entry.y);
-    }
+    for (uint i = me; shared && i < *length && start + i < LIST_SIZE; i += ITEMS)
+        device_store2(scratch + HEADER + 2 * (start + i), list[i]);
     if (shared)
         device_fence();
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
@@ -342,9 +236,9 @@ ALWAYS_INLINE bool hand_over(__global uint *scratch, int slices, __local const u
     if (cells[4] / SLICE_DONE != (uint)slices - 1)
         return false;
     *length = cells[4] & (SLICE_DONE - 1);
+    device_fence();
     if (me == 0)
         atomic_xchg(scratch, 0); /* for the next launch */
-    device_fence();
     return true;
 }
 
@@ -355,35 +249,15 @@ ALWAYS_INLINE void read_list(uint *keys, uint *places, __local const uint2 *list
 #pragma unroll
     for (int j = 0; j < EACH; j++) {
         uint i = j * ITEMS + get_local_id(0);
-        if (i < length && handed_over) {
-            keys[j] = device_load(scratch + HEADER + 2 * i);
-            places[j] = device_load(scratch + HEADER + 2 * i + 1);
-        } else if (i < length) {
-            keys[j] = list[i].x;
-            places[j] = list[i].y;
-        }
-    }
-}
-
-/* The whole of a short row. */
-ALWAYS_INLINE void read_row(uint *keys, uint *places, __global const float *row, uint count)
-{
-#pragma unroll
-    for (int j = 0; j < EACH; j++) {
-        uint i = j * ITEMS + get_local_id(0);
-        keys[j] = i < count ? score_key(row[i]) : 0;
-        places[j] = ~i;
+        uint2 entry = (uint2)(0);
+        if (i < length)
+            entry = handed_over ? device_load2(scratch + HEADER + 2 * i) : list[i];
+        keys[j] = entry.x;
+        places[j] = entry.y;
     }
 }
 
 /* ---- The result ----------------------------------------------------------------------------------- */
-
-/* The word of the bitmap that holds a position's bit. */
-ALWAYS_INLINE __local uint *bit_word(__local uint *bitmap, uint position)
-{
-    uint word = position / 32;
-    return bitmap + word + word / OWN_WORDS;
-}
 
 /* Sets the bits of the positions start..start + WINDOW - 1 with chosen keys and places. */
 ALWAYS_INLINE void mark(__local uint *bitmap, uint listed, const uint *keys, const uint *places,
@@ -394,7 +268,7 @@ ALWAYS_INLINE void mark(__local uint *bitmap, uint listed, const uint *keys, con
         for (int j = 0; j < EACH; j++) {
             uint bit = ~places[j] - start;
             if (j * ITEMS + get_local_id(0) < listed && is_chosen(chosen, keys[j], places[j]) && bit < WINDOW)
-                atomic_or(bit_word(bitmap, bit), 1u << bit % 32);
+                atomic_or(bitmap + bit / 32, 1u << bit % 32);
         }
         return;
     }
@@ -408,7 +282,7 @@ ALWAYS_INLINE void mark(__local uint *bitmap, uint listed, const uint *keys, con
             uint4 reached = as_uint4(score_keys(loaded[j]) >= chosen.key) & (uint4)(1, 2, 4, 8);
             uint bits = (reached.x | reached.y | reached.z | reached.w) & ((1u << clamp(end - at, 0, 4)) - 1);
             if (bits)
-                atomic_or(bit_word(bitmap, at - start), bits << at % 32);
+                atomic_or(bitmap + (at - start) / 32, bits << at % 32);
         }
     }
 }
@@ -434,7 +308,7 @@ ALWAYS_INLINE uint mark_ties(__local uint *bitmap, __global const float4 *row, i
         }
         uint before = sum_before(popcount(bits), &total, scan);
         for (; bits && before < ties; bits &= bits - 1, before++)
-            atomic_or(bit_word(bitmap, at - start), (bits & -bits) << at % 32);
+            atomic_or(bitmap + (at - start) / 32, (bits & -bits) << at % 32);
         ties -= min(ties, total);
         barrier(CLK_LOCAL_MEM_FENCE);
         first += RUN * ITEMS;
@@ -442,30 +316,31 @@ ALWAYS_INLINE uint mark_ties(__local uint *bitmap, __global const float4 *row, i
     return ties;
 }
 
-/* Writes the chosen positions in ascending order and returns how many they are. The bitmap is clear at first. */
+/* Writes the chosen positions in ascending order and returns how many they are. The bitmap is clear at first. A
+ * work-item takes as few words of it as the row allows, an odd number: its neighbour's lie in other banks. */
 ALWAYS_INLINE uint write_chosen(__global int *selected, uint listed, const uint *keys, const uint *places,
                                 __global const float4 *row, int count, choice chosen, __local uint *pool)
 {
-    int me = get_local_id(0);
+    const int each = (min(count, WINDOW) - 1) / (32 * ITEMS) + 1 | 1, first = (int)get_local_id(0) * each;
     uint written = 0, ties = chosen.ties;
-    __local uint *bitmap = pool + BITMAP_AT, *own = bitmap + me * (OWN_WORDS + 1);
+    __local uint *bitmap = pool + BITMAP_AT;
     int start = 0;
     do {
         mark(bitmap, listed, keys, places, row, count, start, chosen);
         ties = mark_ties(bitmap, row, count, start, chosen.tie, ties, pool + SCAN_AT);
         barrier(CLK_LOCAL_MEM_FENCE);
-        uint words[OWN_WORDS], here = 0, total;
-#pragma unroll
-        for (int i = 0; i < OWN_WORDS; i++) {
-            words[i] = own[i];
-            own[i] = 0;
-            here += popcount(words[i]);
+        uint here = 0, filled = 0, total;
+        for (int i = 0; i < each; i++) {
+            here += popcount(bitmap[first + i]);
+            filled |= (bitmap[first + i] != 0) << i;
         }
         uint at = written + sum_before(here, &total, pool + SCAN_AT);
-#pragma unroll
-        for (int i = 0; i < OWN_WORDS; i++)
-            for (uint bits = words[i]; bits; bits &= bits - 1)
-                selected[at++] = start + (me * OWN_WORDS + i) * 32 + 31 - (int)clz(bits & -bits);
+        for (; filled; filled &= filled - 1) {
+            int word = first + 31 - (int)clz(filled & -filled);
+            for (uint bits = bitmap[word]; bits; bits &= bits - 1)
+                selected[at++] = start + word * 32 + 31 - (int)clz(bits & -bits);
+            bitmap[word] = 0;
+        }
         barrier(CLK_LOCAL_MEM_FENCE);
         written += total;
         start += WINDOW;
@@ -473,25 +348,18 @@ ALWAYS_INLINE uint write_chosen(__global int *selected, uint listed, const uint 
     return written;
 }
 
-ALWAYS_INLINE void clear_words(__local uint *words, int count)
-{
-    for (int i = get_local_id(0); i < count; i += ITEMS)
-        words[i] = 0;
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
-
 /* Lists what reaches the bound in the vectors first..end - 1; returns how many scores do. */
 ALWAYS_INLINE uint list_slice(__local uint *pool, __local uint *cells, __global const float4 *row, int first, int end,
-                              int count, uint rank, uint *low, uint *high, bool *plateau)
+                              int count, uint samples, uint rank, uint *low, uint *high, bool *plateau)
 {
     __local uint2 *list = (__local uint2 *)pool;
     float4 arriving[FIRST];
-    uint sample[EACH];
+    uint sample[2 * EACH];
     int i = first + get_local_id(0);
     load_ahead(arriving, FIRST, row, i, end);
-    take_sample(sample, row, count);
+    take_sample(sample, samples, row, count);
     clear_words(pool + BINS_AT, BINS);
-    *low = find_bound(sample, rank, count, high, plateau, pool, cells);
+    *low = find_bound(sample, samples, rank, count, high, plateau, pool, cells);
     if (get_local_id(0) == 0)
         cells[6] = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -517,7 +385,7 @@ void top_k_group(__global int *selected, int selected_stride, __global int *coun
     __local uint4 memory[LOCAL_WORDS / 4];
     __local uint cells[8];
     __local uint *pool = (__local uint *)memory;
-    uint keys[EACH], places[EACH], listed = 0, low = 0, high = UINT_MAX;
+    uint keys[EACH], places[EACH], listed, low, high;
     int me = get_local_id(0), slice = get_group_id(0) % slices;
     size_t r = get_group_id(0) / slices, token = first_row + r;
     int count = positions[token] + 1;
@@ -532,25 +400,20 @@ void top_k_group(__global int *selected, int selected_stride, __global int *coun
             selected[i] = i;
         return;
     }
-    bool whole = count <= LIST_SIZE;
-    uint rank = whole ? 0 : sample_rank(count, k);
+    uint samples = slices > 1 ? SAMPLES : 2 * SAMPLES, rank = sample_rank(samples, count, k);
     int vectors = rank ? (count + 3) / 4 : 0, share = (vectors + slices - 1) / slices;
     if (rank == 0 && slice > 0)
         return;
-    listed = list_slice(pool, cells, row, min(slice * share, vectors), min((slice + 1) * share, vectors), count, rank,
-                        &low, &high, &plateau);
+    listed = list_slice(pool, cells, row, min(slice * share, vectors), min((slice + 1) * share, vectors), count,
+                        samples, rank, &low, &high, &plateau);
     if (!hand_over(scratch, rank ? slices : 1, (__local const uint2 *)pool, &listed, cells))
         return;
     plateau = plateau && listed < (uint)k;
     if (listed > LIST_SIZE || (listed < (uint)k && !plateau))
         listed = 0;
-    if (whole) {
-        listed = count;
-        read_row(keys, places, (__global const float *)row, count);
-    } else
-        read_list(keys, places, (__local const uint2 *)pool, slices > 1, scratch, listed);
+    read_list(keys, places, (__local const uint2 *)pool, slices > 1, scratch, listed);
     barrier(CLK_LOCAL_MEM_FENCE);
-    clear_words(pool + BINS_AT, BINS + BITMAP_WORDS);
+    clear_words(pool + BINS_AT, BIN_WORDS + BITMAP_WORDS);
     uint written;
     do {
         choice chosen = {.key = low, .tie = low - 1, .ties = k - listed};

@@ -22,20 +22,24 @@ enum { ENOUGH_GROUPS = 128, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = 
 /* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */
 enum { ITEMS = 512 };
 
-static hadal_status get_group_kernel(top_k_op *op, hadal_device *device)
+/* Scores that a work-item of top_k_short.cl holds. */
+enum { SHORT_SCORES = 32 };
+
+/* The kernel with as many work-items as the device runs it with. */
+static hadal_status get_group_kernel(group_kernel *got, hadal_device *device, const char *name)
 {
     hadal_status status = HADAL_OK;
     uint32_t least = device_shape_of(device)->lanes;
-    op->items = ITEMS;
-    while (op->items > hadal_device_describe(device)->max_group_size)
-        op->items /= 2;
-    for (; status == HADAL_OK; op->items /= 2) {
+    got->items = ITEMS;
+    while (got->items > hadal_device_describe(device)->max_group_size)
+        got->items /= 2;
+    for (; status == HADAL_OK; got->items /= 2) {
         byte_array options = {0};
-        TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d -D ITEMS=%u", GROUP_LIST_SIZE, op->items));
-        TRY_OR(done, kernel_get(&op->select, device, "top_k_group", "top_k_group", options.data));
+        TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d -D ITEMS=%u", GROUP_LIST_SIZE, got->items));
+        TRY_OR(done, kernel_get(&got->kernel, device, name, name, options.data));
     done:
         bytes_free(&options);
-        if (status == HADAL_OK && (kernel_max_group(op->select) >= op->items || op->items <= least))
+        if (status == HADAL_OK && (kernel_max_group(got->kernel) >= got->items || got->items <= least))
             break;
     }
     return status;
@@ -46,11 +50,13 @@ hadal_status top_k_create(top_k_op *op, hadal_device *device)
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
-    *op = (top_k_op){.vector = shape->vector, .items = 1};
-    if (shape->group > 1)
-        return get_group_kernel(op, device);
+    *op = (top_k_op){.vector = shape->vector};
+    if (shape->group > 1) {
+        TRY(get_group_kernel(&op->short_rows, device, "top_k_short"));
+        return get_group_kernel(&op->long_rows, device, "top_k_group");
+    }
     TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d", CPU_LIST_SIZE));
-    TRY_OR(done, kernel_get(&op->select, device, "top_k", "top_k", options.data));
+    TRY_OR(done, kernel_get(&op->on_cpu, device, "top_k", "top_k", options.data));
 done:
     bytes_free(&options);
     return status;
@@ -77,23 +83,29 @@ static size_t choose_slots(const top_k_op *op, size_t k)
     return slots < 2 * k || slots > CPU_LIST_SIZE ? 0 : slots;
 }
 
+/* What all kernels are given first. */
+#define ARGUMENTS \
+    arg_buffer(selected), arg_int((int64_t)selected_stride), arg_buffer(counts), arg_buffer(scores), \
+        arg_int((int64_t)stride), arg_buffer(positions), arg_int((int64_t)first_row), \
+        arg_int((int64_t)min_size(k, INT32_MAX))
+
 hadal_status top_k(const top_k_op *op, buffer *selected, size_t selected_stride, buffer *counts, const buffer *scores,
                    size_t stride, const buffer *positions, size_t first_row, size_t rows, size_t k, buffer *scratch)
 {
-    bool grouped = op->items > 1;
-    size_t slices = grouped ? choose_slices(rows, stride) : 1;
     launch_shape shape = {
-        .groups = {rows * slices},
-        .size = {op->items},
+        .groups = {rows},
+        .size = {1},
         .bytes = rows * (stride + k) * sizeof(float),
         .operations = rows * stride,
     };
-    return grouped ? LAUNCH(op->select, shape, arg_buffer(selected), arg_int((int64_t)selected_stride),
-                            arg_buffer(counts), arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(positions),
-                            arg_int((int64_t)first_row), arg_int((int64_t)min_size(k, INT32_MAX)),
-                            arg_int((int64_t)slices), arg_buffer(scratch))
-                   : LAUNCH(op->select, shape, arg_buffer(selected), arg_int((int64_t)selected_stride),
-                            arg_buffer(counts), arg_buffer(scores), arg_int((int64_t)stride), arg_buffer(positions),
-                            arg_int((int64_t)first_row), arg_int((int64_t)min_size(k, INT32_MAX)),
-                            arg_int((int64_t)choose_slots(op, k)));
+    if (op->on_cpu)
+        return LAUNCH(op->on_cpu, shape, ARGUMENTS, arg_int((int64_t)choose_slots(op, k)));
+    if (stride <= (size_t)SHORT_SCORES * op->short_rows.items) {
+        shape.size[0] = op->short_rows.items;
+        return LAUNCH(op->short_rows.kernel, shape, ARGUMENTS);
+    }
+    size_t slices = choose_slices(rows, stride);
+    shape.groups[0] = rows * slices;
+    shape.size[0] = op->long_rows.items;
+    return LAUNCH(op->long_rows.kernel, shape, ARGUMENTS, arg_int((int64_t)slices), arg_buffer(scratch));
 }

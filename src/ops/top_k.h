@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Exact choice of the k positions of largest score. Kernels in cl/top_k.cl for CPUs, cl/top_k_group.cl for GPUs. */
+/* Exact choice of the k positions of largest score. Kernels in cl/top_k.cl for CPUs, cl/top_k_short.cl and for longer
+ * rows cl/top_k_group.cl for GPUs. */
 
 #ifndef HADAL_OPS_TOP_K_H
 #define HADAL_OPS_TOP_K_H
 
 #include "device/device.h"
 
+/* A kernel and the work-items of its groups. */
+typedef struct group_kernel {
+    kernel *kernel;
+    uint32_t items;
+} group_kernel;
+
 typedef struct top_k_op {
-    kernel *select;
-    uint32_t vector, items; /* items: work-items of a group */
+    kernel *on_cpu; /* null: not on a CPU */
+    group_kernel short_rows, long_rows;
+    uint32_t vector;
 } top_k_op;
 
 /* Gets the kernels; they belong to the device. */

@@ -139,7 +139,7 @@ static void every_small_size_agrees_with_a_sort(void **state)
 static void long_rows_of_every_pattern_agree_with_a_sort(void **state)
 {
     (void)state;
-    static const size_t counts[] = {1023, 20000, 131072};
+    static const size_t counts[] = {1023, 4097, 8192, 16384, 20000, 131072};
     static const size_t ks[] = {1, 256, 2048, 9000};
     uint64_t random = 2;
     for (size_t kind = 0; kind < PATTERNS; kind++)
@@ -194,12 +194,12 @@ static void a_query_never_selects_the_future(void **state)
     free(scores);
 }
 
-/* Which positions of a row of `count` scores take_sample of top_k_group.cl reads. */
-static void find_sample(bool *sampled, size_t count)
+/* Which positions of a row of `count` scores take_sample of top_k_group.cl reads: 4 * 2^bits of them. */
+static void find_sample(bool *sampled, size_t count, uint32_t bits)
 {
     memset(sampled, 0, count * sizeof *sampled);
-    for (uint32_t part = 0; part < 1024; part++) {
-        uint32_t fraction = part << 22 | part * 2654435769u >> 10;
+    for (uint32_t part = 0; part < 1u << bits; part++) {
+        uint32_t fraction = part << (32 - bits) | part * 2654435769u >> bits;
         uint64_t vector = (uint64_t)fraction * (count / 4) >> 32;
         for (size_t lane = 0; lane < 4; lane++)
             sampled[vector * 4 + lane] = true;
@@ -211,24 +211,48 @@ static void find_sample(bool *sampled, size_t count)
 static void rows_that_deceive_the_sample_are_searched(void **state)
 {
     (void)state;
-    enum { COUNT = 131072, SHORT = 8192, PLATEAU = 1900 };
+    enum { COUNT = 131072, SHORT = 20000, PLATEAU = 1900 };
     uint64_t random = 8;
     bool *sampled = calloc(COUNT, sizeof *sampled);
     float *row = calloc(COUNT, sizeof *row);
     assert_non_null(sampled);
     assert_non_null(row);
-    find_sample(sampled, COUNT);
+    find_sample(sampled, COUNT, 10);
     for (size_t i = 0; i < COUNT; i++)
         row[i] = test_random_float(&random) + (sampled[i] ? 4.0f : 0.0f);
     check_row(row, COUNT, 2048);
     for (size_t i = 0; i < COUNT; i++)
         row[i] -= sampled[i] ? 8.0f : 0.0f;
     check_row(row, COUNT, 2048);
-    find_sample(sampled, SHORT);
+    find_sample(sampled, SHORT, 10);
     for (size_t i = 0, plateau = 0; i < SHORT; i++)
         row[i] = sampled[i] && plateau++ < PLATEAU ? 1.0f : 0.5f * test_random_float(&random);
     check_row(row, SHORT, 3000);
     free(sampled), free(row);
+}
+
+/* So many that each has a group of its own, which samples it twice as densely; two of them deceive that sample. */
+static void many_long_rows_are_not_cut(void **state)
+{
+    (void)state;
+    enum { ROWS = 66, COUNT = 17001, STRIDE = 17024 };
+    static const size_t ks[] = {300, 2048};
+    uint64_t random = 11;
+    int32_t positions[ROWS];
+    bool *sampled = calloc(STRIDE, sizeof *sampled);
+    float *scores = calloc((size_t)ROWS * STRIDE, sizeof *scores);
+    assert_non_null(sampled);
+    assert_non_null(scores);
+    find_sample(sampled, COUNT, 11);
+    for (size_t row = 0; row < ROWS; row++) {
+        positions[row] = (int32_t)(COUNT - 1 - (row < 2 ? 0 : row * 31));
+        for (size_t i = 0; i < COUNT; i++)
+            scores[row * STRIDE + i] = row < 2 ? test_random_float(&random) + (sampled[i] == (row == 0) ? 4.0f : 0.0f)
+                                               : pattern_score((pattern)(row % PATTERNS), i, COUNT, &random);
+    }
+    for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
+        check_top_k(scores, STRIDE, positions, ROWS, 0, ROWS, ks[i]);
+    free(sampled), free(scores);
 }
 
 /* Rows of one launch that are cut into slices, each as long as it is; the longest fills its bitmap more than once. */
@@ -349,6 +373,7 @@ int main(void)
         cmocka_unit_test(long_rows_of_every_pattern_agree_with_a_sort),
         cmocka_unit_test(boundaries_inside_a_plateau_take_the_lower_positions),
         cmocka_unit_test(rows_that_deceive_the_sample_are_searched),
+        cmocka_unit_test(many_long_rows_are_not_cut),
         cmocka_unit_test(rows_of_any_length_share_a_launch),
         cmocka_unit_test(the_same_scratch_serves_again_with_the_same_bits),
         cmocka_unit_test(minus_infinity_is_selected_last_and_nan_after_it),

@@ -254,12 +254,39 @@ static bool warp_any(bool condition)
 
 /* ---- The matrix unit --------------------------------------------------------------------------------- */
 
-/* The bfloat16 at a local address with the 128-byte swizzle: bits 4 to 6 are exchanged with bits 7 to 9. */
+typedef struct query_chunk {
+    float read[8][4];
+} query_chunk;
+
+static query_chunk query_read(const float *rows, int stride)
+{
+    query_chunk chunk;
+    for (int i = 0; i < 8; i++)
+        memcpy(chunk.read[i], rows + (me % WARPGROUP / 16 % 2 + me % WARPGROUP / 32 * 16 + 2 * i) * stride + me % 16 * 4,
+               sizeof chunk.read[i]);
+    return chunk;
+}
+
+/* The place of a local address with the 128-byte swizzle: bits 4 to 6 are exchanged with bits 7 to 9. */
+static char *swizzled(uint address)
+{
+    return group.anchor + (int)(address ^ (address >> 7 & 7) << 4);
+}
+
+static void query_put(uint to, query_chunk chunk)
+{
+    for (int i = 0; i < 8; i++) {
+        uint row = (uint)(me % WARPGROUP / 16 % 2 + me % WARPGROUP / 32 * 16 + 2 * i);
+        uint pairs[2] = {bf16_pair(chunk.read[i][0], chunk.read[i][1]), bf16_pair(chunk.read[i][2], chunk.read[i][3])};
+        memcpy(swizzled(to + row * 128 + (uint)(me % 16 * 8)), pairs, sizeof pairs);
+    }
+}
+
+/* The bfloat16 at a local address. */
 static float operand(uint address)
 {
     uint16_t stored;
-    address ^= (address >> 7 & 7) << 4;
-    memcpy(&stored, group.anchor + (int)address, sizeof stored);
+    memcpy(&stored, swizzled(address), sizeof stored);
     return as_float((uint)stored << 16);
 }
 
@@ -273,14 +300,19 @@ static int sum_column(int i)
     return 8 * (i >> 2) + me % 4 * 2 + (i & 1);
 }
 
-static void query_load(const float *row, int far)
+#define QUERY_ROOM_1 8192
+#define QUERY_ROOM_2 24576
+
+static void query_take(int chunk, uint rooms)
 {
-    for (int k = 0; k < 36; k++)
-        for (int i = 0; i < 8; i++) {
-            int column = me % 4 * 2 + (i & 1) + 8 * (i >> 2), below = 8 * (i >> 1 & 1);
-            float value = row[k * 16 + column - me % 4 * 2 + below / 8 * far];
-            group.queries[warpgroup_row() + below][k * 16 + column] = as_float(bf16_bits(value) << 16);
-        }
+    const uint thirds[] = {rooms, rooms + QUERY_ROOM_1, rooms + QUERY_ROOM_2};
+    for (int third = 0; third < 3; third++)
+        for (int k = 0; k < 4; k++)
+            for (int i = 0; i < 8; i++) {
+                int row = sum_row(i), column = k * 16 + sum_column(i);
+                group.queries[row][(third * 3 + chunk) * 64 + column] =
+                    operand(thirds[third] + (uint)(row * 128 + column * 2));
+            }
     warpgroup_barrier();
 }
 
@@ -303,14 +335,9 @@ static void scores_first_half(uint latents, uint rope)
     score_steps(rope, 32, 4);
 }
 
-static void scores_third_quarter(uint latents)
+static void scores_second_half(uint latents)
 {
-    score_steps(latents, 16, 8);
-}
-
-static void scores_last_quarter(uint latents)
-{
-    score_steps(latents + 2 * CHUNK, 24, 8);
+    score_steps(latents, 16, 16);
 }
 
 static void scores_take(float taken[8])
@@ -350,10 +377,11 @@ static void sums_wait(void)
 {
 }
 
-static void sums_store(float *to, float *to8, float2 factors)
+static void sums_store(float *to, size_t stride, float2 factors, uint room)
 {
+    (void)room;
     for (int i = 0; i < 128; i++)
-        (i & 2 ? to8 : to)[8 * (i >> 2) + (i & 1)] = sums[i] * (i & 2 ? factors.y : factors.x);
+        to[(size_t)(sum_row(i) % 16) * stride + (size_t)sum_column(i)] = sums[i] * (i & 2 ? factors.y : factors.x);
 }
 
 #define HEADS 128
