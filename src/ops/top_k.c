@@ -4,9 +4,7 @@
 #include "ops/top_k.h"
 
 #include "base/memory.h"
-
-/* Keys of the CPU kernel's list, 4 bytes each, which is cheap to pass over. */
-enum { CPU_LIST_SIZE = 16384 };
+#include "device/tuning.h"
 
 /* Scores of the GPU kernel's list, 8 bytes each, in all but 512 bytes of the local memory that every GPU has. */
 enum { GROUP_LIST_SIZE = 4032 };
@@ -14,19 +12,17 @@ enum { GROUP_LIST_SIZE = 4032 };
 /* Words of a row's scratch: SCRATCH_WORDS in top_k_group.cl. */
 enum { SCRATCH_WORDS = 32 + 2 * GROUP_LIST_SIZE };
 
-/* Groups that fill a device: about one for each multiprocessor, since each of a row's looks for the bound. More to a
- * row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing. So no more than SLICED_ROWS are
- * cut. */
+/* At most so many groups fill a device (TUNED_TOP_K_GROUPS): usually about one for each multiprocessor, since each of a
+ * row's looks for the bound. More to a row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing.
+ * So no more than SLICED_ROWS are cut. */
 enum { ENOUGH_GROUPS = 128, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
-
-/* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */
-enum { ITEMS = 512 };
 
 static hadal_status get_group_kernel(top_k_op *op, hadal_device *device)
 {
     hadal_status status = HADAL_OK;
     uint32_t least = device_shape_of(device)->lanes;
-    op->items = ITEMS;
+    op->items = device_tuned(device, TUNED_TOP_K_ITEMS); /* a power of two, at least `least` */
+    op->enough = device_tuned(device, TUNED_TOP_K_GROUPS);
     while (op->items > hadal_device_describe(device)->max_group_size)
         op->items /= 2;
     for (; status == HADAL_OK; op->items /= 2) {
@@ -46,10 +42,10 @@ hadal_status top_k_create(top_k_op *op, hadal_device *device)
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
-    *op = (top_k_op){.vector = shape->vector, .items = 1};
+    *op = (top_k_op){.vector = shape->vector, .items = 1, .list = device_tuned(device, TUNED_TOP_K_LIST)};
     if (shape->group > 1)
         return get_group_kernel(op, device);
-    TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d", CPU_LIST_SIZE));
+    TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%u", op->list));
     TRY_OR(done, kernel_get(&op->select, device, "top_k", "top_k", options.data));
 done:
     bytes_free(&options);
@@ -62,9 +58,9 @@ size_t top_k_scratch_bytes(size_t rows, size_t stride)
 }
 
 /* Groups that share a row. */
-static size_t choose_slices(size_t rows, size_t stride)
+static size_t choose_slices(const top_k_op *op, size_t rows, size_t stride)
 {
-    return max_size(min_size(min_size(ENOUGH_GROUPS / max_size(rows, 1), MOST_SLICES), stride / LEAST_SLICE), 1);
+    return max_size(min_size(min_size(op->enough / max_size(rows, 1), MOST_SLICES), stride / LEAST_SLICE), 1);
 }
 
 /* Parts of a row whose maxima bound the k-th largest score: enough that little more than k scores reach the bound; 0
@@ -72,16 +68,16 @@ static size_t choose_slices(size_t rows, size_t stride)
 static size_t choose_slots(const top_k_op *op, size_t k)
 {
     size_t slots = op->vector;
-    while (slots < 4 * k && slots * 2 <= CPU_LIST_SIZE)
+    while (slots < 4 * k && slots * 2 <= op->list)
         slots *= 2;
-    return slots < 2 * k || slots > CPU_LIST_SIZE ? 0 : slots;
+    return slots < 2 * k || slots > op->list ? 0 : slots;
 }
 
 hadal_status top_k(const top_k_op *op, buffer *selected, size_t selected_stride, buffer *counts, const buffer *scores,
                    size_t stride, const buffer *positions, size_t first_row, size_t rows, size_t k, buffer *scratch)
 {
     bool grouped = op->items > 1;
-    size_t slices = grouped ? choose_slices(rows, stride) : 1;
+    size_t slices = grouped ? choose_slices(op, rows, stride) : 1;
     launch_shape shape = {
         .groups = {rows * slices},
         .size = {op->items},

@@ -11,6 +11,7 @@
 typedef struct top_k_op {
     kernel *select;
     uint32_t vector, items; /* items: work-items of a group */
+    uint32_t list, enough;  /* keys of a CPU's list; groups that fill a GPU */
 } top_k_op;
 
 /* Gets the kernels; they belong to the device. */
