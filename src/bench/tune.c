@@ -214,8 +214,9 @@ static double gain_of(const trial *made, const trial *than)
 
 /* ---- One size --------------------------------------------------------------------------------------- */
 
-/* How much better a value must be than the usual one to be kept, twice: more than what noise does. */
+/* How much better a value must be than the usual one to be kept, in each of ROUNDS comparisons: more than noise. */
 static const double worthwhile = 1.02;
+enum { ROUNDS = 3 };
 
 typedef struct contest {
     tuned_size size;
@@ -254,8 +255,8 @@ static hadal_status try_values(contest *c, tune *t)
     return HADAL_OK;
 }
 
-/* Whether the best value is so again, against the usual one. */
-static hadal_status confirm(contest *c, tune *t)
+/* Compares the best value with the usual one anew, in turn, and keeps its least gain. */
+static hadal_status compare_again(contest *c, tune *t)
 {
     trial again[2];
     const size_t pair[2] = {0, c->best};
@@ -266,8 +267,6 @@ static hadal_status confirm(contest *c, tune *t)
     double gain = gain_of(&again[1], &again[0]);
     if (gain < c->gains[c->best])
         c->gains[c->best] = gain;
-    if (gain < worthwhile)
-        c->best = 0;
     return HADAL_OK;
 }
 
@@ -301,24 +300,42 @@ static hadal_status choose(tune *t, tuned_size size)
         if (c.gains[i] > c.gains[c.best])
             c.best = i;
     }
-    if (c.best && c.gains[c.best] < worthwhile)
+    for (size_t round = 1; c.best && round < ROUNDS && c.gains[c.best] >= worthwhile; round++)
+        TRY(compare_again(&c, t));
+    if (c.gains[c.best] < worthwhile)
         c.best = 0;
-    if (c.best)
-        TRY(confirm(&c, t));
     TRY(set_size(t, size, c.count ? c.values[c.best] : 0));
     return report_trials(&c, t);
 }
 
 /* ---- All -------------------------------------------------------------------------------------------- */
 
-static hadal_status tune_part(tune *t, hadal_status (*make)(tune *t))
+/* The sizes from first to last, which the operations of one make have. */
+typedef struct part {
+    hadal_status (*make)(tune *t);
+    tuned_size first, last;
+} part;
+
+/* Whether that size is asked for, and this device has a choice. */
+static bool is_wanted(const tune *t, tuned_size size)
 {
-    hadal_status status = make(t);
-    for (tuned_size size = 0; status == HADAL_OK && size < TUNED_SIZES; size++) {
-        bool here = false;
-        for (size_t i = 0; i < t->case_count; i++)
-            here |= has_size(&t->cases[i], tuning_entry_of(size));
-        if (here)
+    const uint16_t *values;
+    const char *begin = t->b.options.sizes ? t->b.options.sizes : "";
+    return strncmp(tuning_entry_of(size)->name, begin, strlen(begin)) == 0 &&
+           tuning_values(&values, t->b.device, size) > 1;
+}
+
+static hadal_status tune_part(tune *t, const part *tuned)
+{
+    hadal_status status = HADAL_OK;
+    bool made = false;
+    for (tuned_size size = tuned->first; status == HADAL_OK && size <= tuned->last; size++) {
+        if (!is_wanted(t, size))
+            continue;
+        if (!made)
+            status = tuned->make(t);
+        made = true;
+        if (status == HADAL_OK)
             status = choose(t, size);
     }
     free_all(t);
@@ -348,11 +365,21 @@ static hadal_status prove_and_keep(hadal_device *device)
 
 static hadal_status tune_all(tune *t)
 {
-    static hadal_status (*const parts[])(tune *t) = {make_matvec, make_linear, make_attention};
+    static const part parts[] = {{make_matvec, TUNED_MATVEC_ROWS, TUNED_MATVEC_ITEMS},
+                                 {make_linear, TUNED_LINEAR_TOKENS, TUNED_LINEAR_EXPERTS_FROM},
+                                 {make_attention, TUNED_INDEX_SCORES_KEYS, TUNED_ATTEND_GROUPS}};
+    size_t wanted = 0;
     for (tuned_size size = 0; size < TUNED_SIZES; size++)
-        TRY(set_size(t, size, 0));
+        if (is_wanted(t, size)) {
+            TRY(set_size(t, size, 0));
+            wanted++;
+        }
+    if (!wanted)
+        return failure(HADAL_ERROR_ARGUMENT, "bench tune: this device has no size whose name begins with '%s'; "
+                       "expected the name of one or its beginning, as %s or attend", t->b.options.sizes,
+                       tuning_entry_of(TUNED_ATTEND_GROUPS)->name);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        TRY(tune_part(t, parts[i]));
+        TRY(tune_part(t, &parts[i]));
     return prove_and_keep(t->b.device);
 }
 

@@ -20,13 +20,14 @@
       "dimensions: deepseek-v3.2-exp (default), or the path of a config.json")                                        \
     X(TEXT, contexts, 'c', "context", "N,...", ANY, "tokens in the caches at the end of a step (default: by bench)")  \
     X(TEXT, tokens, 0, "tokens", "N,...", ANY, "tokens of a step of one sequence (default: 2048; ops: 1,2048)")       \
-    X(TEXT, batches, 0, "batch", "N,...", ANY, "attention: sequences of a decode step (default: 1,16,64)")            \
+    X(TEXT, batches, 0, "batch", "N,...", ANY, "sequences of a decode step (default: attention 1,16,64, model 1)")    \
     X(CHOICE, phase, 0, "phase", "both|decode|prefill", ANY, "what kind of steps (default: both)")                    \
     X(TEXT, model, 'm', "model", "DIR", ANY, "model: directory of a model (default: random weights of --dims)")       \
     X(COUNT, layers, 0, "layers", "N", COUNTS(1, 1024), "model: layers of random weights (default: 4)")               \
     X(NUMBER, seconds, 0, "seconds", "S", NUMBERS(0.001, 3600), "time for the samples of a row (default: 0.3)")       \
     X(COUNT, working_set, 0, "working-set", "MIB", COUNTS(1, 1 << 20),                                                \
       "data that repetitions rotate over, larger than the device's caches (default: 256)")                            \
+    X(TEXT, sizes, 0, "sizes", "NAME", ANY, "tune: only sizes whose names begin so (default: all)")                   \
     X(FLAG, reset, 0, "reset", NULL, ANY, "tune: forget what was found, measure nothing")
 
 #define BENCH_OUTPUT_OPTIONS(X) X(FLAG, csv, 0, "csv", NULL, ANY, "print comma-separated values")
@@ -120,13 +121,14 @@ static int print_text(const benching *b, const hadal_bench_row *row)
     if (row->share > 0)
         snprintf(share, sizeof share, "%.1f%% %s", 100 * row->share, row->ceiling);
     bool steps = strcmp(row->bench, "model") == 0 && *row->phase && strcmp(row->clock, "host") == 0;
+    double fed = steps ? (double)(row->batch * row->tokens) : 0;
     return output_format("%-25s %-7s %7s %5s %6s %10.2f %10.2f %8s %8s %8s %-11s %6s %9s  %s\n", row->name,
                          *row->phase ? row->phase : "-", cell(context, 0, (double)row->context),
                          cell(batch, 0, (double)row->batch), cell(tokens, 0, (double)row->tokens), row->microseconds,
                          row->least, cell(launches, 0, row->launches),
                          cell(bytes, 1, 1e-9 * rate((double)row->bytes, row)),
                          cell(operations, 3, 1e-12 * rate((double)row->operations, row)), share,
-                         cell(ratio, 2, row->ratio), cell(speed, 2, steps ? rate((double)row->tokens, row) : 0),
+                         cell(ratio, 2, row->ratio), cell(speed, 2, rate(fed, row)),
                          row->counted);
 }
 
@@ -151,7 +153,9 @@ static int print_device(const benching *b)
         return 0;
     TRY(output_format("hadal %s on %s, %s, driver %s, precision %s", hadal_version(), d->name, d->platform, d->driver,
                       engine_precision_name(d->precision)));
-    return d->tuned ? output_format(", %u tuned sizes\n", d->tuned) : output_format("\n");
+    if (d->tuned)
+        TRY(output_format(", %u tuned %s", d->tuned, d->tuned == 1 ? "size" : "sizes"));
+    return output_format("\n");
 }
 
 static bool on_row(void *user, const hadal_bench_row *row)
@@ -205,6 +209,7 @@ static hadal_bench_options options_of(const benching *b)
         .token_count = b->tokens.count,
         .phases = phases[b->settings.phase],
         .seconds = b->settings.seconds,
+        .sizes = b->settings.sizes,
         .working_set = b->settings.working_set << 20,
     };
 }

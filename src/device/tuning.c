@@ -162,8 +162,13 @@ void tuning_read(uint16_t tuned[TUNED_SIZES], hadal_device_info *info, const dev
     enum { MOST_BYTES = 1 << 16 };
     tuning_class class = tuning_class_of(shape);
     byte_array path = {0}, text = {0};
+    info->tuning_file[0] = info->tuning_failure[0] = '\0';
     memset(tuned, 0, TUNED_SIZES * sizeof *tuned);
-    if (!directory || file_path(&path, directory, info, class) != HADAL_OK || !file_exists(path.data))
+    if (!directory || file_path(&path, directory, info, class) != HADAL_OK)
+        goto done;
+    if (path.length < sizeof info->tuning_file)
+        memcpy(info->tuning_file, path.data, path.length + 1);
+    if (!file_exists(path.data))
         goto done;
     if (file_read(&text, path.data, MOST_BYTES) != HADAL_OK) {
         snprintf(info->tuning_failure, sizeof info->tuning_failure, "%s", hadal_error_message());

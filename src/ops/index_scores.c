@@ -17,7 +17,8 @@ typedef struct score_tile {
 static score_tile choose_tile(const hadal_device *device, const device_shape *shape, const index_dims *dims)
 {
     enum { KEY_BYTES = 17000, HEAD_BYTES = 8192 };
-    uint32_t keys = device_tuned(device, TUNED_INDEX_SCORES_KEYS), heads = device_tuned(device, TUNED_INDEX_SCORES_HEADS);
+    uint32_t keys = device_tuned(device, TUNED_INDEX_SCORES_KEYS);
+    uint32_t heads = device_tuned(device, TUNED_INDEX_SCORES_HEADS);
     if (shape->group == 1)
         return (score_tile){.keys = keys * shape->vector, .slots = 1, .heads = heads};
     size_t row_bytes = round_up(dims->dim, ROW_UNIT) * (dims->type == HADAL_INDEX_INT8 ? 1 : sizeof(float));
@@ -76,7 +77,8 @@ done:
 /* Rows of a work-group, which share a tile of keys: many, unless that leaves too few groups. */
 static size_t choose_query_tile(const index_scores_op *op, size_t rows, size_t key_tiles)
 {
-    size_t most = device_tuned(op->device, TUNED_INDEX_SCORES_ROWS), enough = device_tuned(op->device, TUNED_INDEX_SCORES_GROUPS);
+    size_t most = device_tuned(op->device, TUNED_INDEX_SCORES_ROWS);
+    size_t enough = device_tuned(op->device, TUNED_INDEX_SCORES_GROUPS);
     size_t row_tiles = max_size(divide_up(rows, most), min_size(rows, divide_up(enough, key_tiles)));
     return divide_up(rows, row_tiles);
 }

@@ -313,7 +313,8 @@ hadal_status linear_experts_again(linear_op *op, buffer *out, const buffer *in, 
                                   const linear_slots *slots, size_t slots_per_input)
 {
     size_t count = slots->tokens * slots->choices;
-    if (slots->tokens >= device_tuned(op->device, TUNED_LINEAR_EXPERTS_FROM) && takes_matrix_unit(op, weight, slots->tokens)) {
+    if (slots->tokens >= device_tuned(op->device, TUNED_LINEAR_EXPERTS_FROM) &&
+        takes_matrix_unit(op, weight, slots->tokens)) {
         TRY(pack(op, in, weight, count / slots_per_input));
         return matmul_experts(&op->matmul, out, weight, slots->offsets, slots->slots, count, slots_per_input);
     }
