@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Sizes of tiles and work-groups that no capability tells: one table, with the usual size and those that may be tried
- * for each class of devices. `hadal bench tune` measures them and keeps the best in the cache directory, where opening a
- * device finds them. Results depend on them by rounding alone. */
+ * for each class of devices. `hadal bench tune` measures them and keeps the best in the cache directory, where opening
+ * a device finds them. Results depend on them by rounding alone. */
 
 #ifndef HADAL_DEVICE_TUNING_H
 #define HADAL_DEVICE_TUNING_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* The file of tuned sizes: found again by the same device, driver and class alone; what is no such file is not used, and
- * said. */
+/* The file of tuned sizes: found again by the same device, driver and class alone; what is no such file is not used,
+ * and said. */
 
 #include "device/tuning.h"
 

@@ -332,7 +332,7 @@ int main(void)
         failed += cmocka_run_group_tests_name("GPU shape", all, NULL, NULL);
         hadal_device_close(test_device());
     }
-    failed += cmocka_run_group_tests_name(test_open_matrix_device(), on_matrix_units, NULL, NULL);
+    failed += cmocka_run_group_tests_name(test_open_matrix_unit(DEVICE_MATRIX_WGMMA), on_matrix_units, NULL, NULL);
     hadal_device_close(test_device());
     return failed != 0;
 }
