@@ -104,6 +104,9 @@ typedef struct hadal_device_info {
                                         * "amd wmma11", "amd wmma12" */
     hadal_precision precision;         /* of an open device: FAST if its matrix units are used */
     char matrix_unit_failure[192];     /* why they are not though they could be: a self-test that failed; else "" */
+    uint32_t tuned;                    /* sizes of kernels that hadal_bench_tune found better than the usual ones */
+    char tuning_file[512];             /* where it keeps them for this device; "": there is no such place */
+    char tuning_failure[640];          /* why what is there is not used; else "" */
 } hadal_device_info;
 
 /* All devices of all platforms, in platform order. *list is freed with hadal_device_list_free. No device is
@@ -441,12 +444,13 @@ typedef struct hadal_bench_options {
     size_t token_count;
     unsigned phases;        /* hadal_bench_phase, or-ed; 0: both */
     double seconds;         /* of samples a row, after warming up; at least one is taken; 0: 0.3 */
+    const char *sizes;      /* of hadal_bench_tune: those whose names begin so are tuned, others stay; NULL: all */
     uint64_t working_set;   /* bytes that repetitions rotate over at least, as far as memory allows; 0: 256 MiB */
 } hadal_bench_options;
 
 /* One measurement. A repetition is what `counted` names, once. */
 typedef struct hadal_bench_row {
-    const char *bench;     /* "device", "ops", "attention" or "model"; static */
+    const char *bench;     /* "device", "ops", "attention", "model" or "tune"; static */
     const char *name;      /* what ran, "linear q_a_proj"; static */
     const char *phase;     /* "decode", "prefill", or "" where neither; static */
     const char *counted;   /* what bytes and operations stand for, one line; valid during the call */
@@ -462,7 +466,10 @@ typedef struct hadal_bench_row {
     uint64_t working_set;  /* bytes of weights or caches that repetitions rotate over; 0: no rotation */
     const char *ceiling;   /* the device's ceiling that bounds this, "read", "fp32" ...; "" for none; static */
     double share;          /* of the speed that the ceiling allows; 0 without one */
-    double ratio;          /* of dense attention's time to this row's; 0 where it has no meaning */
+    double ratio;          /* of dense attention's time to this row's, of the usual size's when tuning; 0 where it has
+                            * no meaning */
+    uint32_t value;        /* of the size that is tuned; else 0 */
+    bool kept;             /* it is the size's value from now on */
 } hadal_bench_row;
 
 /* Receives a row as soon as it is measured. Return false to stop: the bench then returns HADAL_STOPPED. */
@@ -488,10 +495,23 @@ HADAL_API HADAL_CHECKED hadal_status hadal_bench_attention(hadal_device *device,
                                                           hadal_bench_report report, void *user);
 
 /* The ceilings, then whole steps of the model at contexts (default 4096, 32768 and 131072, as far as the model goes):
- * decode of one token with its logits, prefill of `tokens` (default 2048), and what one layer of experts takes of each,
- * where the model has more than one of them. */
+ * decode of a token with its logits of each of `batches` sequences (default 1), prefill of `tokens` (default 2048), and
+ * what one layer of experts takes of each, where the model has more than one of them. */
 HADAL_API HADAL_CHECKED hadal_status hadal_bench_model(hadal_model *model, const hadal_bench_options *options,
                                                       hadal_bench_report report, void *user);
+
+/* Finds the sizes of tiles and work-groups that are fastest on this device, each over a few operations at the given
+ * dims, with caches of contexts[0] (default 32768) and prefill in steps of tokens[0] (default 2048). A row each value
+ * that was tried, of what changes any launch: `ratio` is how many times less time it took than the usual one, and the
+ * best is kept from 1.02 on, in each of three comparisons. What was found is used from now on by all that is made on
+ * this device, and kept in the cache directory for later openings of the same device with the same driver and version
+ * of hadal (hadal_device_info.tuned). Results change by rounding alone. After a failure, or when stopped, the sizes are
+ * as before. Models and sessions that were made on the device before cannot be used any more. */
+HADAL_API HADAL_CHECKED hadal_status hadal_bench_tune(hadal_device *device, const hadal_bench_options *options,
+                                                     hadal_bench_report report, void *user);
+
+/* Back to the usual sizes, in the cache directory too. */
+HADAL_API HADAL_CHECKED hadal_status hadal_bench_tune_reset(hadal_device *device);
 
 #ifdef __cplusplus
 }

@@ -38,7 +38,7 @@ static hadal_status measure_sparse(bench *b, sequences *s, const char *phase, do
     const sequences_cost all = {index.bytes + select.bytes + chosen.bytes, index.operations + chosen.operations,
                                 index.rotated + chosen.rotated};
     bench_case whole = start_case(s, "sparse", "index, select and attend in a row", phase, all, sequences_sparse);
-    whole.dense = dense;
+    whole.against = dense;
     return bench_by_clock(b, &whole);
 }
 

@@ -8,4 +8,5 @@ libinternal_la_SOURCES += \
 	src/bench/ops.c src/bench/ops.h \
 	src/bench/ops_matrix.c \
 	src/bench/runner.c src/bench/runner.h \
-	src/bench/sequences.c src/bench/sequences.h
+	src/bench/sequences.c src/bench/sequences.h \
+	src/bench/tune.c

@@ -13,15 +13,15 @@
 #include "model/forward.h"
 #include "model/model.h"
 
-/* Steps of `tokens` tokens that end at `context`, through a model or its first layers. */
+/* Steps of `tokens` tokens of each of `batch` timelines that end at `context`, through a model or its first layers. */
 typedef struct steps {
     bench *b;
     hadal_model model; /* a view of the measured one */
     settings settings;
     forward *forward;
-    size_t tokens;
-    forward_token *ids; /* [tokens] */
-    float *logits;      /* [vocab_size] */
+    size_t batch, tokens;
+    forward_token *ids; /* [batch, tokens] */
+    float *logits;      /* [settings.logit_rows, vocab_size] */
     uint64_t random;
 } steps;
 
@@ -50,27 +50,28 @@ static void add_layer(step_cost *cost, const steps *s, const layer_weights *w)
     const model_config *c = &s->model.config;
     const matrix *const once[] = {&w->q_a_proj, &w->q_b_proj, &w->kv_a_proj, &w->o_proj, &w->indexer_wk};
     const matrix *const indexer[] = {&w->indexer_wq_b, &w->indexer_weights_proj};
-    const sequences one = {.config = *c, .settings = s->settings, .count = 1, .tokens = s->tokens, .sets = 1};
+    const sequences all = {.config = *c, .settings = s->settings, .count = s->batch, .tokens = s->tokens, .sets = 1};
+    size_t tokens = s->batch * s->tokens;
     bool sparse = s->settings.context > s->settings.index_topk;
     for (size_t i = 0; i < sizeof once / sizeof *once; i++)
-        add_matrix(cost, once[i], 1, 1, s->tokens);
+        add_matrix(cost, once[i], 1, 1, tokens);
     for (size_t i = 0; sparse && i < sizeof indexer / sizeof *indexer; i++)
-        add_matrix(cost, indexer[i], 1, 1, s->tokens);
-    add_matrix(cost, &w->k_up_proj, c->num_attention_heads, c->num_attention_heads, s->tokens);
-    add_matrix(cost, &w->v_up_proj, c->num_attention_heads, c->num_attention_heads, s->tokens);
-    const sequences_cost parts[] = {sequences_attend_cost(&one, !sparse), sequences_index_cost(&one),
-                                    sequences_select_cost(&one)};
+        add_matrix(cost, indexer[i], 1, 1, tokens);
+    add_matrix(cost, &w->k_up_proj, c->num_attention_heads, c->num_attention_heads, tokens);
+    add_matrix(cost, &w->v_up_proj, c->num_attention_heads, c->num_attention_heads, tokens);
+    const sequences_cost parts[] = {sequences_attend_cost(&all, !sparse), sequences_index_cost(&all),
+                                    sequences_select_cost(&all)};
     for (size_t i = 0; i < (sparse ? 3 : 1); i++) {
         cost->bytes += parts[i].bytes;
         cost->operations += parts[i].operations;
     }
     if (!w->has_experts) {
-        add_mlp(cost, &w->mlp, 1, 1, s->tokens);
+        add_mlp(cost, &w->mlp, 1, 1, tokens);
         return;
     }
-    add_matrix(cost, &w->router, 1, 1, s->tokens);
-    add_mlp(cost, &w->shared_experts, 1, 1, s->tokens);
-    add_mlp(cost, &w->experts, bench_experts_met(c, s->tokens), c->num_experts_per_tok, s->tokens);
+    add_matrix(cost, &w->router, 1, 1, tokens);
+    add_mlp(cost, &w->shared_experts, 1, 1, tokens);
+    add_mlp(cost, &w->experts, bench_experts_met(c, tokens), c->num_experts_per_tok, tokens);
 }
 
 static step_cost cost_of(const steps *s)
@@ -79,7 +80,7 @@ static step_cost cost_of(const steps *s)
     for (uint32_t layer = 0; layer < s->model.config.num_hidden_layers; layer++)
         add_layer(&cost, s, &s->model.layers[layer]);
     if (s->tokens == 1)
-        add_matrix(&cost, &s->model.lm_head, 1, 1, 1);
+        add_matrix(&cost, &s->model.lm_head, 1, 1, s->batch);
     return cost;
 }
 
@@ -94,19 +95,19 @@ static void steps_free(steps *s)
 }
 
 /* Of the first `layers` layers. s must stay where it is. */
-static hadal_status steps_create(steps *s, bench *b, const hadal_model *model, uint32_t layers, size_t tokens,
-                                 size_t context)
+static hadal_status steps_create(steps *s, bench *b, const hadal_model *model, uint32_t layers, size_t batch,
+                                 size_t tokens, size_t context)
 {
     hadal_status status;
-    const hadal_session_options options = {.context = context, .chunk = tokens};
-    *s = (steps){.b = b, .model = *model, .tokens = tokens, .random = 1};
+    const hadal_session_options options = {.context = context, .chunk = batch * tokens, .sequences = batch};
+    *s = (steps){.b = b, .model = *model, .batch = batch, .tokens = tokens, .random = 1};
     s->model.config.num_hidden_layers = layers;
     if (tokens == 0 || tokens > context)
         return failure(HADAL_ERROR_ARGUMENT, "bench: a step of %zu tokens cannot end at a context of %zu tokens; "
                        "expected at least one and at most the context", tokens, context);
     TRY(settings_resolve(&s->settings, &model->config, &options, hadal_device_describe(b->device)));
-    TRY_OR(failed, memory_allocate(&s->ids, tokens, sizeof *s->ids));
-    TRY_OR(failed, memory_allocate(&s->logits, model->config.vocab_size, sizeof *s->logits));
+    TRY_OR(failed, memory_allocate(&s->ids, batch * tokens, sizeof *s->ids));
+    TRY_OR(failed, memory_allocate(&s->logits, s->settings.logit_rows * model->config.vocab_size, sizeof *s->logits));
     TRY_OR(failed, forward_create(&s->forward, &s->model, &s->settings));
     TRY_OR(failed, forward_fill_caches(s->forward, 1));
     return HADAL_OK;
@@ -115,28 +116,32 @@ failed:
     return status;
 }
 
-/* Other tokens in every repetition, so that they meet other experts. Decode reads the logits, as generation does. */
+/* Other tokens in every repetition, so that they meet other experts. Decode reads their logits, as generation does. */
 static hadal_status run_step(void *state, size_t repetition)
 {
     steps *s = state;
     (void)repetition;
-    for (size_t t = 0; t < s->tokens; t++)
-        s->ids[t] = (forward_token){(int32_t)(random_bits(&s->random) % s->model.config.vocab_size),
-                                    (int32_t)(s->settings.context - s->tokens + t), 0};
-    TRY(forward_step(s->forward, s->ids, s->tokens));
-    return s->tokens == 1 ? forward_logits(s->forward, s->logits, 0, 1) : HADAL_OK;
+    size_t count = s->batch * s->tokens, most = s->settings.logit_rows;
+    for (size_t i = 0; i < count; i++)
+        s->ids[i] = (forward_token){(int32_t)(random_bits(&s->random) % s->model.config.vocab_size),
+                                    (int32_t)(s->settings.context - s->tokens + i % s->tokens),
+                                    (int32_t)(i / s->tokens)};
+    TRY(forward_step(s->forward, s->ids, count));
+    for (size_t first = 0; s->tokens == 1 && first < count; first += most)
+        TRY(forward_logits(s->forward, s->logits, first, min_size(most, count - first)));
+    return HADAL_OK;
 }
 
 static hadal_status measure_steps(bench_case *measured, bench *b, const hadal_model *model, uint32_t layers,
-                                  size_t tokens, size_t context)
+                                  size_t batch, size_t tokens, size_t context)
 {
     steps s;
-    TRY(steps_create(&s, b, model, layers, tokens, context));
+    TRY(steps_create(&s, b, model, layers, batch, tokens, context));
     const step_cost cost = cost_of(&s);
     const char *phase = tokens == 1 ? "decode" : "prefill";
     *measured = (bench_case){
-        .row = {.name = phase, .phase = phase, .context = context, .batch = 1, .tokens = tokens, .bytes = cost.bytes,
-                .operations = cost.operations},
+        .row = {.name = phase, .phase = phase, .context = context, .batch = batch, .tokens = tokens,
+                .bytes = cost.bytes, .operations = cost.operations},
         .compute = CEILING_BF16,
         .run = run_step,
         .state = &s,
@@ -163,19 +168,19 @@ static bench_case difference(const bench_case *more, const bench_case *less, uin
     return each;
 }
 
-static hadal_status measure(bench *b, const hadal_model *model, size_t tokens, size_t context)
+static hadal_status measure(bench *b, const hadal_model *model, size_t batch, size_t tokens, size_t context)
 {
     char counted[BENCH_TEXT];
     bench_case whole, part;
     uint32_t layers = model->config.num_hidden_layers, dense = model->config.first_k_dense_replace;
-    TRY(measure_steps(&whole, b, model, layers, tokens, context));
+    TRY(measure_steps(&whole, b, model, layers, batch, tokens, context));
     snprintf(counted, sizeof counted, "%u layers (%u dense)%s: weights, of experts those that are met, and caches once",
              layers, dense, tokens == 1 ? ", logits" : "");
     whole.row.counted = counted;
     TRY(bench_report_row(b, &whole));
     if (layers < dense + 2)
         return HADAL_OK;
-    TRY(measure_steps(&part, b, model, dense + 1, tokens, context));
+    TRY(measure_steps(&part, b, model, dense + 1, batch, tokens, context));
     bench_case each = difference(&whole, &part, layers - dense - 1);
     snprintf(counted, sizeof counted, "one of %u layers, from steps of %u and of %u: as above", layers - dense, layers,
              dense + 1);
@@ -184,17 +189,19 @@ static hadal_status measure(bench *b, const hadal_model *model, size_t tokens, s
 
 static hadal_status measure_all(bench *b, const hadal_model *model)
 {
-    static const size_t default_contexts[] = {4096, 32768, 131072}, default_tokens[] = {2048};
+    static const size_t default_contexts[] = {4096, 32768, 131072}, default_tokens[] = {2048}, default_batches[] = {1};
     const hadal_bench_options *o = &b->options;
-    const size_t *contexts, *tokens;
-    size_t context_count, token_count, most = model->config.max_position_embeddings;
+    const size_t *contexts, *tokens, *batches;
+    size_t context_count, token_count, batch_count, most = model->config.max_position_embeddings;
     bench_list(&contexts, &context_count, o->contexts, o->context_count, default_contexts, 3, most);
     bench_list(&tokens, &token_count, o->tokens, o->token_count, default_tokens, 1, SIZE_MAX);
-    for (size_t j = 0; o->phases & HADAL_BENCH_DECODE && j < context_count; j++)
-        TRY(measure(b, model, 1, contexts[j]));
+    bench_list(&batches, &batch_count, o->batches, o->batch_count, default_batches, 1, SIZE_MAX);
+    for (size_t i = 0; o->phases & HADAL_BENCH_DECODE && i < batch_count; i++)
+        for (size_t j = 0; j < context_count; j++)
+            TRY(measure(b, model, batches[i], 1, contexts[j]));
     for (size_t i = 0; o->phases & HADAL_BENCH_PREFILL && i < token_count; i++)
         for (size_t j = 0; tokens[i] > 1 && j < context_count; j++)
-            TRY(measure(b, model, tokens[i], contexts[j]));
+            TRY(measure(b, model, 1, tokens[i], contexts[j]));
     return HADAL_OK;
 }
 

@@ -200,10 +200,30 @@ static hadal_status create_memory(ops *o)
     return fill_buffer(o->b->device, o->vector, FILL_F32, 1, 1);
 }
 
+hadal_status ops_create(ops *o, bench *b, const model_config *config, size_t tokens, size_t context)
+{
+    hadal_status status;
+    *o = (ops){.b = b, .tokens = tokens, .phase = tokens > 1 ? "prefill" : "decode"};
+    TRY(sequences_create(&o->s, b, config, 1, tokens, context));
+    o->a = &o->s.a;
+    TRY_OR(failed, create_operations(o));
+    TRY_OR(failed, create_memory(o));
+    return HADAL_OK;
+failed:
+    ops_free(o);
+    return status;
+}
+
+void ops_free(ops *o)
+{
+    linear_free(&o->linear);
+    buffer_free(o->rope_table);
+    buffer_free(o->vector);
+    sequences_free(&o->s);
+}
+
 static hadal_status measure_rest(ops *o)
 {
-    TRY(create_operations(o));
-    TRY(create_memory(o));
     TRY(ops_matrices(o));
     TRY(ops_experts(o));
     TRY(measure_embed(o));
@@ -216,16 +236,12 @@ static hadal_status measure_step(bench *b, const model_config *config, size_t to
 {
     hadal_status status = HADAL_OK;
     for (size_t i = 0; i < context_count && status == HADAL_OK; i++) {
-        ops o = {.b = b, .tokens = tokens, .phase = tokens > 1 ? "prefill" : "decode"};
-        TRY(sequences_create(&o.s, b, config, 1, tokens, contexts[i]));
-        o.a = &o.s.a;
+        ops o;
+        TRY(ops_create(&o, b, config, tokens, contexts[i]));
         status = measure_attention(&o);
         if (status == HADAL_OK && i == 0)
             status = measure_rest(&o);
-        linear_free(&o.linear);
-        buffer_free(o.rope_table);
-        buffer_free(o.vector);
-        sequences_free(&o.s);
+        ops_free(&o);
     }
     return status;
 }

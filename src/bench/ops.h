@@ -50,6 +50,11 @@ typedef struct ops {
     buffer *ids[OPS_CHOICES], *offsets[OPS_CHOICES], *slots[OPS_CHOICES];
 } ops;
 
+/* Operations and what they work on for steps of one sequence that end at `context`. o must stay where it is. After a
+ * failure nothing is left. */
+HADAL_CHECKED hadal_status ops_create(ops *o, bench *b, const model_config *config, size_t tokens, size_t context);
+void ops_free(ops *o);
+
 /* A row of this step; the caller adds what it has to. */
 bench_case ops_case(ops *o, const char *name, const char *counted, uint64_t bytes, uint64_t operations,
                     bench_work *run);
@@ -57,5 +62,18 @@ bench_case ops_case(ops *o, const char *name, const char *counted, uint64_t byte
 /* Rows of products with weights. */
 HADAL_CHECKED hadal_status ops_matrices(ops *o);
 HADAL_CHECKED hadal_status ops_experts(ops *o);
+
+/* Copies of one matrix, or of one a head as a stack (heads > 0), that make the working set; for ops_run_linear, from
+ * o->in to o->out in o->rows rows. */
+HADAL_CHECKED hadal_status ops_make_weights(ops *o, bool quantised, size_t heads, size_t rows, size_t columns);
+void ops_free_weights(ops *o);
+bench_work ops_run_linear;
+
+/* Routed experts, the shared one and choices of them; for ops_run_gate, which multiplies by the lists of experts, and
+ * for ops_run_experts_of_one where matvec takes them. */
+HADAL_CHECKED hadal_status ops_make_experts(ops *o);
+void ops_free_experts(ops *o);
+bool ops_experts_are_fused(const ops *o);
+bench_work ops_run_gate, ops_run_experts_of_one;
 
 #endif

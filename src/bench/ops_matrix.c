@@ -31,7 +31,7 @@ static const char *type_name(const matrix *weight)
     return names[weight->type];
 }
 
-static void free_weights(ops *o)
+void ops_free_weights(ops *o)
 {
     for (size_t i = 0; i < OPS_COPIES; i++)
         matrix_free(&o->weights[i]);
@@ -48,8 +48,7 @@ static hadal_status make_stack(ops *o, matrix *made, size_t experts, size_t rows
     return status;
 }
 
-/* Copies of one matrix, or of one a head as a stack (heads > 0), that make the working set. */
-static hadal_status make_weights(ops *o, bool quantised, size_t heads, size_t rows, size_t columns)
+hadal_status ops_make_weights(ops *o, bool quantised, size_t heads, size_t rows, size_t columns)
 {
     const matrix_source source = random_source(o, quantised, rows, columns, 1);
     size_t copies = bench_copies(o->b, max_size(heads, 1) * matrix_source_bytes(&source, 1));
@@ -79,7 +78,7 @@ static hadal_status measure_weights(ops *o, const char *name, size_t heads, size
 
 /* ---- Projections ----------------------------------------------------------------------------------- */
 
-static hadal_status run_linear(void *state, size_t repetition)
+hadal_status ops_run_linear(void *state, size_t repetition)
 {
     ops *o = state;
     return linear_run(&o->linear, o->out, o->in, &o->weights[repetition % o->copies], o->rows, false);
@@ -92,10 +91,10 @@ static hadal_status projection(ops *o, const char *name, bool quantised, size_t 
     o->out = out;
     o->in = in;
     o->rows = tokens;
-    TRY_OR(done, make_weights(o, quantised, 0, rows, columns));
-    TRY_OR(done, measure_weights(o, name, 1, rows, run_linear));
+    TRY_OR(done, ops_make_weights(o, quantised, 0, rows, columns));
+    TRY_OR(done, measure_weights(o, name, 1, rows, ops_run_linear));
 done:
-    free_weights(o);
+    ops_free_weights(o);
     return status;
 }
 
@@ -128,10 +127,10 @@ static hadal_status measure_heads(ops *o, const char *name, size_t rows, size_t 
     size_t heads = o->s.config.num_attention_heads;
     hadal_status status;
     o->rows = o->tokens;
-    TRY_OR(done, make_weights(o, true, heads, rows, columns));
+    TRY_OR(done, ops_make_weights(o, true, heads, rows, columns));
     TRY_OR(done, measure_weights(o, name, heads, rows, run));
 done:
-    free_weights(o);
+    ops_free_weights(o);
     return status;
 }
 
@@ -150,11 +149,11 @@ static hadal_status measure_route_one(ops *o)
     const model_config *c = &o->s.config;
     hadal_status status;
     o->rows = 1;
-    TRY_OR(done, make_weights(o, false, 0, c->n_routed_experts, c->hidden_size));
+    TRY_OR(done, ops_make_weights(o, false, 0, c->n_routed_experts, c->hidden_size));
     if (o->tokens == 1 && route_takes_one(&o->linear.matvec, &o->weights[0]))
         TRY_OR(done, measure_weights(o, "route_one", 1, c->n_routed_experts, run_route_one));
 done:
-    free_weights(o);
+    ops_free_weights(o);
     return status;
 }
 
@@ -220,11 +219,11 @@ static hadal_status measure_project(ops *o)
         {(size_t)c->index_n_heads * c->index_head_dim, true}};
     hadal_status status = measure_projected(o, "project x", "RMSNorm, kv_a, wk, q_a, weights_proj: weights, input, "
                                             "results once", of_x, OF_X, c->hidden_size, run_of_x);
-    free_weights(o);
+    ops_free_weights(o);
     TRY(status);
     status = measure_projected(o, "project q_latent", "RMSNorm, q_b, wq_b: weights, input, results once", of_q_latent,
                                OF_Q_LATENT, c->q_lora_rank, run_of_q_latent);
-    free_weights(o);
+    ops_free_weights(o);
     return status;
 }
 
@@ -298,7 +297,7 @@ static linear_slots slots_of(const ops *o, size_t repetition)
     return (linear_slots){o->ids[i], o->offsets[i], o->slots[i], o->tokens, o->s.config.num_experts_per_tok};
 }
 
-static hadal_status run_gate(void *state, size_t repetition)
+hadal_status ops_run_gate(void *state, size_t repetition)
 {
     ops *o = state;
     const linear_slots slots = slots_of(o, repetition);
@@ -317,7 +316,7 @@ static hadal_status run_experts(void *state, size_t repetition)
 {
     ops *o = state;
     const linear_slots slots = slots_of(o, repetition);
-    TRY(run_gate(o, repetition));
+    TRY(ops_run_gate(o, repetition));
     TRY(linear_experts(&o->linear, o->a->up, o->a->h, &o->up, &slots, slots.choices));
     TRY(swiglu(&o->swiglu, o->a->gate, o->a->gate, o->a->up, slots.tokens * slots.choices, o->gate.rows));
     return run_down(o, repetition);
@@ -362,7 +361,7 @@ static hadal_status run_gated_down(void *state, size_t repetition)
     return matvec_down(&o->linear.matvec, o->a->h, o->a->gate, &experts);
 }
 
-static hadal_status run_experts_of_one(void *state, size_t repetition)
+hadal_status ops_run_experts_of_one(void *state, size_t repetition)
 {
     TRY(run_gated(state, repetition));
     return run_gated_down(state, repetition);
@@ -379,7 +378,7 @@ static hadal_status measure_experts_of_one(ops *o)
         ops_case(o, "matvec_gated", counted, 2 * each, 2 * operations, run_gated),
         ops_case(o, "matvec_down", counted, each, operations, run_gated_down),
         ops_case(o, "experts", "matvec_gated, matvec_down: weights of the chosen experts and the shared one once",
-                 3 * each, 3 * operations, run_experts_of_one),
+                 3 * each, 3 * operations, ops_run_experts_of_one),
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rows[i].row.working_set = rows[i].row.bytes / choices * o->s.config.n_routed_experts;
@@ -396,7 +395,7 @@ static hadal_status measure_experts(ops *o)
     size_t slots = o->tokens * o->s.config.num_experts_per_tok;
     uint64_t expert = 3 * matrix_bytes(&o->gate, o->gate.rows);
     double met = bench_experts_met(&o->s.config, o->tokens);
-    TRY(measure_stack(o, "linear_experts gate_proj", &o->gate, o->tokens, run_gate));
+    TRY(measure_stack(o, "linear_experts gate_proj", &o->gate, o->tokens, ops_run_gate));
     TRY(measure_stack(o, "linear_experts down_proj", &o->down, slots, run_down));
     snprintf(counted, sizeof counted, "gate, up, swiglu, down: weights of the %.4g experts that are met", met);
     bench_case row = ops_case(o, "experts", counted, (uint64_t)(met * (double)expert),
@@ -417,19 +416,23 @@ static hadal_status make_shared(ops *o)
     return matrix_create(&o->shared_down, o->b->device, MEMORY_OTHER, &down);
 }
 
-hadal_status ops_experts(ops *o)
+hadal_status ops_make_experts(ops *o)
 {
     const model_config *c = &o->s.config;
     hadal_status status;
-    TRY_OR(done, make_choices(o));
-    TRY_OR(done, make_stack(o, &o->gate, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 1));
-    TRY_OR(done, make_stack(o, &o->up, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 2));
-    TRY_OR(done, make_stack(o, &o->down, c->n_routed_experts, c->hidden_size, c->moe_intermediate_size, 3));
-    TRY_OR(done, make_shared(o));
-    const matvec_experts one = experts_of_one(o, 0);
-    bool fused = o->tokens == 1 && matvec_takes_experts(&o->linear.matvec, &one); /* as src/model/forward.c has it */
-    TRY_OR(done, fused ? measure_experts_of_one(o) : measure_experts(o));
-done:
+    TRY_OR(failed, make_choices(o));
+    TRY_OR(failed, make_stack(o, &o->gate, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 1));
+    TRY_OR(failed, make_stack(o, &o->up, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 2));
+    TRY_OR(failed, make_stack(o, &o->down, c->n_routed_experts, c->hidden_size, c->moe_intermediate_size, 3));
+    TRY_OR(failed, make_shared(o));
+    return HADAL_OK;
+failed:
+    ops_free_experts(o);
+    return status;
+}
+
+void ops_free_experts(ops *o)
+{
     matrix_free(&o->gate);
     matrix_free(&o->up);
     matrix_free(&o->down);
@@ -442,5 +445,18 @@ done:
         buffer_free(o->slots[i]);
         o->ids[i] = o->offsets[i] = o->slots[i] = NULL;
     }
+}
+
+bool ops_experts_are_fused(const ops *o)
+{
+    const matvec_experts one = experts_of_one(o, 0);
+    return o->tokens == 1 && matvec_takes_experts(&o->linear.matvec, &one); /* as src/model/forward.c has it */
+}
+
+hadal_status ops_experts(ops *o)
+{
+    TRY(ops_make_experts(o));
+    hadal_status status = ops_experts_are_fused(o) ? measure_experts_of_one(o) : measure_experts(o);
+    ops_free_experts(o);
     return status;
 }

@@ -36,7 +36,7 @@ typedef struct bench_case {
     hadal_bench_row row;   /* name, phase, counted, context, batch, tokens, bytes, operations and working_set are given;
                             * the rest is filled in */
     ceiling compute;       /* of its operations */
-    double dense;          /* microseconds of dense attention, for the ratio; 0: none */
+    double against;        /* microseconds that the ratio compares with; 0: none */
     bench_work *run;
     void *state;
 } bench_case;
@@ -45,6 +45,9 @@ typedef struct bench_case {
  * and end a launch (the ceiling "launch event"), chains by what lies between launches ("launch gap", or "launch" while
  * the host is behind). */
 HADAL_CHECKED hadal_status bench_best(bench *b, bench_case *measured);
+
+/* bench_best without a report. */
+HADAL_CHECKED hadal_status bench_best_only(bench *b, bench_case *measured);
 
 /* Measures by the host's clock around many repetitions, which holds what lies between launches, and reports. */
 HADAL_CHECKED hadal_status bench_by_clock(bench *b, bench_case *measured);

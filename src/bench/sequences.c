@@ -137,7 +137,7 @@ static size_t choose_sets(const sequences *s, const bench *b)
     return sets;
 }
 
-static hadal_status create_operations(sequences *s)
+hadal_status sequences_create_operations(sequences *s)
 {
     const model_config *c = &s->config;
     const index_dims index = {c->index_n_heads, c->index_head_dim, c->qk_rope_head_dim, s->settings.index_cache,
@@ -174,7 +174,7 @@ hadal_status sequences_create(sequences *s, const bench *b, const model_config *
                        "%zu tokens; expected at least one and at most the context", tokens, count, context);
     TRY(settings_resolve(&s->settings, config, &options, hadal_device_describe(b->device)));
     s->sets = choose_sets(s, b);
-    TRY_OR(failed, create_operations(s));
+    TRY_OR(failed, sequences_create_operations(s));
     TRY_OR(failed, create_memory(s));
     TRY_OR(failed, sequences_sparse(s, 0)); /* selections that attend can be run on by itself */
     return device_finish(b->device);

@@ -34,6 +34,9 @@ HADAL_CHECKED hadal_status sequences_create(sequences *s, const bench *b, const 
                                             size_t tokens, size_t context);
 void sequences_free(sequences *s);
 
+/* Makes the operations anew, for other sizes of tiles. */
+HADAL_CHECKED hadal_status sequences_create_operations(sequences *s);
+
 /* The parts of attention; state: a sequences. */
 bench_work sequences_index, sequences_select, sequences_attend, sequences_dense;
 

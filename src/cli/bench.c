@@ -20,13 +20,15 @@
       "dimensions: deepseek-v3.2-exp (default), or the path of a config.json")                                        \
     X(TEXT, contexts, 'c', "context", "N,...", ANY, "tokens in the caches at the end of a step (default: by bench)")  \
     X(TEXT, tokens, 0, "tokens", "N,...", ANY, "tokens of a step of one sequence (default: 2048; ops: 1,2048)")       \
-    X(TEXT, batches, 0, "batch", "N,...", ANY, "attention: sequences of a decode step (default: 1,16,64)")            \
+    X(TEXT, batches, 0, "batch", "N,...", ANY, "sequences of a decode step (default: attention 1,16,64, model 1)")    \
     X(CHOICE, phase, 0, "phase", "both|decode|prefill", ANY, "what kind of steps (default: both)")                    \
     X(TEXT, model, 'm', "model", "DIR", ANY, "model: directory of a model (default: random weights of --dims)")       \
     X(COUNT, layers, 0, "layers", "N", COUNTS(1, 1024), "model: layers of random weights (default: 4)")               \
     X(NUMBER, seconds, 0, "seconds", "S", NUMBERS(0.001, 3600), "time for the samples of a row (default: 0.3)")       \
     X(COUNT, working_set, 0, "working-set", "MIB", COUNTS(1, 1 << 20),                                                \
-      "data that repetitions rotate over, larger than the device's caches (default: 256)")
+      "data that repetitions rotate over, larger than the device's caches (default: 256)")                            \
+    X(TEXT, sizes, 0, "sizes", "NAME", ANY, "tune: only sizes whose names begin so (default: all)")                   \
+    X(FLAG, reset, 0, "reset", NULL, ANY, "tune: forget what was found, measure nothing")
 
 #define BENCH_OUTPUT_OPTIONS(X) X(FLAG, csv, 0, "csv", NULL, ANY, "print comma-separated values")
 
@@ -69,9 +71,10 @@ static int print_json(const hadal_bench_row *row)
                              row->least, "most", row->most, "samples", (json_int_t)row->samples, "launches",
                              row->launches, "bytes", (json_int_t)row->bytes, "operations", (json_int_t)row->operations,
                              "working_set", (json_int_t)row->working_set);
-    json_t *how = json_pack("{s:f, s:f, s:s, s:f, s:f}", "bytes_per_second", rate((double)row->bytes, row),
+    json_t *how = json_pack("{s:f, s:f, s:s, s:f, s:f, s:I, s:b}", "bytes_per_second", rate((double)row->bytes, row),
                             "operations_per_second", rate((double)row->operations, row), "ceiling", row->ceiling,
-                            "share", row->share, "ratio", row->ratio);
+                            "share", row->share, "ratio", row->ratio, "value", (json_int_t)row->value, "kept",
+                            row->kept);
     if (where && (json_object_update_missing(where, what) != 0 || json_object_update_missing(where, how) != 0)) {
         json_decref(where);
         where = NULL;
@@ -86,14 +89,16 @@ static int print_csv(const benching *b, const hadal_bench_row *row)
 {
     if (b->rows == 0)
         TRY(output_format("device,driver,version,precision,bench,name,phase,context,batch,tokens,microseconds,least,"
-                          "most,samples,launches,bytes,operations,working_set,ceiling,share,ratio,clock,counted\n"));
+                          "most,samples,launches,bytes,operations,working_set,ceiling,share,ratio,clock,counted,value,"
+                          "kept\n"));
     TRY(output_format("\"%s\",\"%s\",%s,%s,", b->info->name, b->info->driver, hadal_version(),
                       engine_precision_name(b->info->precision)));
     TRY(output_format("%s,\"%s\",%s,%zu,%zu,%zu,", row->bench, row->name, row->phase, row->context, row->batch,
                       row->tokens));
     TRY(output_format("%.3f,%.3f,%.3f,%zu,%g,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", row->microseconds, row->least,
                       row->most, row->samples, row->launches, row->bytes, row->operations, row->working_set));
-    return output_format("%s,%.4f,%.3f,%s,\"%s\"\n", row->ceiling, row->share, row->ratio, row->clock, row->counted);
+    return output_format("%s,%.4f,%.3f,%s,\"%s\",%u,%d\n", row->ceiling, row->share, row->ratio, row->clock,
+                         row->counted, row->value, row->kept);
 }
 
 /* "-" where there is nothing to say. */
@@ -116,28 +121,41 @@ static int print_text(const benching *b, const hadal_bench_row *row)
     if (row->share > 0)
         snprintf(share, sizeof share, "%.1f%% %s", 100 * row->share, row->ceiling);
     bool steps = strcmp(row->bench, "model") == 0 && *row->phase && strcmp(row->clock, "host") == 0;
+    double fed = steps ? (double)(row->batch * row->tokens) : 0;
     return output_format("%-25s %-7s %7s %5s %6s %10.2f %10.2f %8s %8s %8s %-11s %6s %9s  %s\n", row->name,
                          *row->phase ? row->phase : "-", cell(context, 0, (double)row->context),
                          cell(batch, 0, (double)row->batch), cell(tokens, 0, (double)row->tokens), row->microseconds,
                          row->least, cell(launches, 0, row->launches),
                          cell(bytes, 1, 1e-9 * rate((double)row->bytes, row)),
                          cell(operations, 3, 1e-12 * rate((double)row->operations, row)), share,
-                         cell(ratio, 2, row->ratio), cell(speed, 2, steps ? rate((double)row->tokens, row) : 0),
+                         cell(ratio, 2, row->ratio), cell(speed, 2, rate(fed, row)),
                          row->counted);
+}
+
+static int print_size(const benching *b, const hadal_bench_row *row)
+{
+    if (b->rows == 0)
+        TRY(output_format("%-21s %6s %11s %11s %7s %-4s  %s\n", "size", "value", "us", "least us", "ratio", "kept",
+                          "counted"));
+    return output_format("%-21s %6u %11.2f %11.2f %7.3f %-4s  %s\n", row->name, row->value, row->microseconds,
+                         row->least, row->ratio, row->kept ? "kept" : "", row->counted);
 }
 
 static int print_device(const benching *b)
 {
     const hadal_device_info *d = b->info;
     if (b->output.json)
-        return output_json(json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "type", "device", "index",
+        return output_json(json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:I}", "type", "device", "index",
                                      (json_int_t)d->index, "name", d->name, "platform", d->platform, "driver",
                                      d->driver, "precision", engine_precision_name(d->precision), "hadal",
-                                     hadal_version()));
+                                     hadal_version(), "tuned", (json_int_t)d->tuned));
     if (b->bench_output.csv)
         return 0;
-    return output_format("hadal %s on %s, %s, driver %s, precision %s\n", hadal_version(), d->name, d->platform,
-                         d->driver, engine_precision_name(d->precision));
+    TRY(output_format("hadal %s on %s, %s, driver %s, precision %s", hadal_version(), d->name, d->platform, d->driver,
+                      engine_precision_name(d->precision)));
+    if (d->tuned)
+        TRY(output_format(", %u tuned %s", d->tuned, d->tuned == 1 ? "size" : "sizes"));
+    return output_format("\n");
 }
 
 static bool on_row(void *user, const hadal_bench_row *row)
@@ -146,7 +164,10 @@ static bool on_row(void *user, const hadal_bench_row *row)
     if (b->rows == 0)
         b->code = print_device(b);
     if (b->code == 0)
-        b->code = b->output.json ? print_json(row) : b->bench_output.csv ? print_csv(b, row) : print_text(b, row);
+        b->code = b->output.json        ? print_json(row)
+                  : b->bench_output.csv ? print_csv(b, row)
+                  : row->value          ? print_size(b, row)
+                                        : print_text(b, row);
     if (b->code == 0)
         b->code = output_flush(); /* the next row may take long */
     b->rows++;
@@ -188,6 +209,7 @@ static hadal_bench_options options_of(const benching *b)
         .token_count = b->tokens.count,
         .phases = phases[b->settings.phase],
         .seconds = b->settings.seconds,
+        .sizes = b->settings.sizes,
         .working_set = b->settings.working_set << 20,
     };
 }
@@ -213,6 +235,13 @@ static hadal_status bench_model(hadal_device *device, const hadal_bench_options 
     return status;
 }
 
+static hadal_status bench_tune(hadal_device *device, const hadal_bench_options *options, hadal_bench_report rows,
+                               void *user)
+{
+    const benching *b = user;
+    return b->settings.reset ? hadal_bench_tune_reset(device) : hadal_bench_tune(device, options, rows, user);
+}
+
 static const struct {
     const char *name;
     bench_function *run;
@@ -221,6 +250,7 @@ static const struct {
     {"ops", hadal_bench_ops},
     {"attention", hadal_bench_attention},
     {"model", bench_model},
+    {"tune", bench_tune},
 };
 
 enum { BENCH_COUNT = sizeof benches / sizeof *benches };
@@ -229,7 +259,7 @@ static int find_bench(bench_function **run, int argc, char **argv, int first)
 {
     const char *names[BENCH_COUNT];
     if (argc - first != 1)
-        return report(EX_USAGE, "bench takes one operand: device, ops, attention or model");
+        return report(EX_USAGE, "bench takes one operand: device, ops, attention, model or tune");
     for (size_t i = 0; i < BENCH_COUNT; i++) {
         names[i] = benches[i].name;
         if (strcmp(argv[first], names[i]) == 0) {
@@ -241,6 +271,16 @@ static int find_bench(bench_function **run, int argc, char **argv, int first)
     return report(EX_USAGE, "no bench '%s'; did you mean '%s'?", argv[first], nearest ? nearest : names[0]);
 }
 
+static int write_end(const benching *b)
+{
+    if (b->output.json)
+        return output_json(json_pack("{s:s, s:I}", "type", "done", "tuned", (json_int_t)b->info->tuned));
+    if (b->bench_output.csv)
+        return 0;
+    return output_format("%u %s from the usual ones from now on\n", b->info->tuned,
+                         b->info->tuned == 1 ? "size differs" : "sizes differ");
+}
+
 static int run_bench(benching *b, bench_function *run)
 {
     hadal_device *device;
@@ -250,7 +290,11 @@ static int run_bench(benching *b, bench_function *run)
                                                      .precision = (hadal_precision)b->precision.precision,
                                                  })));
     b->info = hadal_device_describe(device);
+    if (run != bench_tune)
+        engine_warn_of_tuning(device, &b->output);
     int code = report_status(run(device, &options, on_row, b));
+    if (code == 0 && b->code == 0 && run == bench_tune)
+        b->code = write_end(b);
     hadal_device_close(device);
     return b->code != 0 ? b->code : code;
 }
@@ -269,6 +313,8 @@ static int run(const command *self, int argc, char **argv)
     bench_function *chosen = NULL;
     TRY(options_parse(self, groups, sizeof groups / sizeof *groups, argc, argv, &first));
     TRY(find_bench(&chosen, argc, argv, first));
+    if (b.settings.reset && chosen != bench_tune)
+        return report(EX_USAGE, "--reset is of bench tune alone");
     if (b.output.json && b.bench_output.csv)
         return report(EX_USAGE, "--json and --csv exclude each other");
     TRY(parse_list(&b.contexts, "context", b.settings.contexts));
@@ -277,5 +323,5 @@ static int run(const command *self, int argc, char **argv)
     return run_bench(&b, chosen);
 }
 
-const command bench_command = {"bench", "device|ops|attention|model",
+const command bench_command = {"bench", "device|ops|attention|model|tune",
                                "Measures the device and how near its limits the kernels come.", run};

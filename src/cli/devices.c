@@ -43,11 +43,13 @@ static const char *kind_name(hadal_device_kind kind)
 
 static int print_device_json(const hadal_device_info *d)
 {
-    json_t *abilities = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s}", "unified_memory", d->unified_memory,
-                                  "half_arithmetic", d->half_arithmetic, "double_arithmetic", d->double_arithmetic,
+    json_t *abilities = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:i, s:s, s:s}", "unified_memory",
+                                  d->unified_memory, "half_arithmetic", d->half_arithmetic, "double_arithmetic",
+                                  d->double_arithmetic,
                                   "subgroups", d->subgroups, "command_buffer", d->command_buffer, "integer_dot",
                                   d->integer_dot, "lane_path", d->lane_path ? d->lane_path : "", "matrix_unit",
-                                  d->matrix_unit ? d->matrix_unit : "");
+                                  d->matrix_unit ? d->matrix_unit : "", "tuned", (int)d->tuned, "tuning_file",
+                                  d->tuning_file, "tuning_failure", d->tuning_failure);
     json_t *object = json_pack(
         "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:i, s:i, s:i}", "type", "device", "index",
         (json_int_t)d->index, "name", d->name, "vendor", d->vendor, "platform", d->platform, "version", d->version,
@@ -83,7 +85,11 @@ static int print_device_text(const hadal_device_info *d)
     TRY(output_format("   matrix unit  %s\n", d->matrix_unit ? d->matrix_unit : "none"));
     if (!d->usable)
         return output_format("   not usable   %s\n", d->unusable_reason);
-    return 0;
+    if (*d->tuning_failure)
+        return output_format("   tuned        no: %s\n", d->tuning_failure);
+    if (!d->tuned)
+        return output_format("   tuned        no, usual sizes\n");
+    return output_format("   tuned        %u %s, %s\n", d->tuned, d->tuned == 1 ? "size" : "sizes", d->tuning_file);
 }
 
 static int print_device(const listing *l, const hadal_device_info *device)

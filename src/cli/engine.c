@@ -89,6 +89,12 @@ static void warn_of_matrix_unit(const engine *e, const engine_request *request)
                 device->name, device->matrix_unit_failure);
 }
 
+void engine_warn_of_tuning(const hadal_device *device, const output_settings *output)
+{
+    const hadal_device_info *info = hadal_device_describe(device);
+    report_note(info->tuning_failure[0] && !output->quiet, "tuned sizes are not used: %s", info->tuning_failure);
+}
+
 static void tell_what_runs(const engine *e, const engine_request *request)
 {
     const hadal_model_info *model = hadal_model_describe(e->model);
@@ -126,6 +132,7 @@ int engine_open(engine *e, const engine_request *request)
                                                          })));
     TRY(load_model(e, request));
     warn_of_matrix_unit(e, request);
+    engine_warn_of_tuning(e->device, request->output);
     tell_what_runs(e, request);
     TRY(choose_context(&options.context, hadal_model_describe(e->model), request));
     return report_status(hadal_session_create(&e->session, e->model, &options));

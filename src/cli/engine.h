@@ -19,6 +19,9 @@ const char *engine_device_selector(const device_settings *device);
 /* The word of --precision for what a device computes with. */
 const char *engine_precision_name(hadal_precision precision);
 
+/* Says so when sizes that were tuned cannot be used. */
+void engine_warn_of_tuning(const hadal_device *device, const output_settings *output);
+
 /* The options of a session; context is 0 unless -c was given. */
 hadal_session_options engine_session_options(const session_settings *session);
 

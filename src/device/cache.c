@@ -49,22 +49,28 @@ static void hash_text(XXH3_state_t *state, const char *text)
     XXH3_128bits_update(state, text, strlen(text) + 1); /* with its NUL, so that parts cannot run together */
 }
 
-static hadal_status entry_path(byte_array *path, const hadal_device *device, const char *source, const char *options)
+hadal_status cache_path(byte_array *path, const char *directory, const hadal_device_info *info, const char *first,
+                        const char *second, const char *suffix)
 {
     XXH3_state_t *state = XXH3_createState();
     if (!state)
         return failure_memory(0);
     XXH3_128bits_reset(state);
-    hash_text(state, source);
-    hash_text(state, options);
-    hash_text(state, device->info.name);
-    hash_text(state, device->info.version);
-    hash_text(state, device->info.driver);
-    hash_text(state, device->info.platform);
+    hash_text(state, first);
+    hash_text(state, second);
+    hash_text(state, info->name);
+    hash_text(state, info->version);
+    hash_text(state, info->driver);
+    hash_text(state, info->platform);
     XXH128_hash_t key = XXH3_128bits_digest(state);
     XXH3_freeState(state);
-    return bytes_format(path, "%s/%016llx%016llx.clbin", device->cache_directory, (unsigned long long)key.high64,
-                        (unsigned long long)key.low64);
+    return bytes_format(path, "%s/%016llx%016llx%s", directory, (unsigned long long)key.high64,
+                        (unsigned long long)key.low64, suffix);
+}
+
+static hadal_status entry_path(byte_array *path, const hadal_device *device, const char *source, const char *options)
+{
+    return cache_path(path, device->cache_directory, &device->info, source, options, ".clbin");
 }
 
 static unsigned char *read_entry(FILE *file, size_t *bytes)
@@ -111,30 +117,39 @@ static void make_folders(const char *directory)
     mkdir(directory, 0700);
 }
 
-static bool write_entry(const char *path, const unsigned char *binary, size_t length)
+static bool write_file(const char *path, const void *head, size_t head_bytes, const void *content, size_t bytes)
 {
-    entry_head head = {.bytes = length, .content = XXH3_128bits(binary, length)};
-    memcpy(head.magic, magic, sizeof magic);
     FILE *file = fopen(path, "wb");
     if (!file)
         return false;
-    bool written = fwrite(&head, sizeof head, 1, file) == 1 && fwrite(binary, 1, length, file) == length;
+    bool written = fwrite(head, 1, head_bytes, file) == head_bytes && fwrite(content, 1, bytes, file) == bytes;
     return (fclose(file) == 0) && written;
+}
+
+bool cache_replace(const char *directory, const char *path, const void *head, size_t head_bytes, const void *content,
+                   size_t bytes)
+{
+    byte_array temporary = {0};
+    if (bytes_format(&temporary, "%s.%ld", path, (long)getpid()) != HADAL_OK)
+        return false;
+    make_folders(directory);
+    bool replaced = write_file(temporary.data, head, head_bytes, content, bytes) && rename(temporary.data, path) == 0;
+    if (!replaced)
+        unlink(temporary.data);
+    bytes_free(&temporary);
+    return replaced;
 }
 
 void cache_write(const hadal_device *device, const char *source, const char *options, const unsigned char *binary,
                  size_t length)
 {
-    byte_array path = {0}, temporary = {0};
-    if (!device->cache_directory || length > largest_entry)
-        return;
-    make_folders(device->cache_directory);
-    if (entry_path(&path, device, source, options) == HADAL_OK &&
-        bytes_format(&temporary, "%s.%ld", path.data, (long)getpid()) == HADAL_OK &&
-        (!write_entry(temporary.data, binary, length) || rename(temporary.data, path.data) != 0))
-        unlink(temporary.data);
+    entry_head head = {.bytes = length, .content = XXH3_128bits(binary, length)};
+    byte_array path = {0};
+    memcpy(head.magic, magic, sizeof magic);
+    if (device->cache_directory && length <= largest_entry &&
+        entry_path(&path, device, source, options) == HADAL_OK)
+        cache_replace(device->cache_directory, path.data, &head, sizeof head, binary, length);
     bytes_free(&path);
-    bytes_free(&temporary);
 }
 
 /* The kernels of these families, one after another, as the key of what was found out about them. */

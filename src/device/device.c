@@ -14,7 +14,7 @@
 /* Work-items of a group that reduces as a whole on a GPU; enough to hide latency, few enough for every device. */
 enum { GPU_GROUP = 256, GPU_LANES = 32 };
 
-static device_shape choose_shape(const hadal_device_info *info)
+device_shape device_choose_shape(const hadal_device_info *info)
 {
     device_shape shape = {.vector = 4, .lanes = 1, .group = 1, .cpu = info->kind == HADAL_DEVICE_CPU};
     if (shape.cpu) {
@@ -109,7 +109,7 @@ hadal_status device_open_shaped(hadal_device **opened, const hadal_device_option
     if (options->largest_allocation_bytes && options->largest_allocation_bytes < device->info.largest_allocation_bytes)
         device->info.largest_allocation_bytes = options->largest_allocation_bytes;
     device->profile = options->profile;
-    device->shape = shape ? *shape : choose_shape(&device->info);
+    device->shape = shape ? *shape : device_choose_shape(&device->info);
     if (shape && !shape->cpu && device->info.kind == HADAL_DEVICE_CPU)
         device->info.lane_path = "local";
     TRY_OR(failed, source_find_directory(&device->kernel_directory, options->kernel_directory));
@@ -117,6 +117,7 @@ hadal_status device_open_shaped(hadal_device **opened, const hadal_device_option
     TRY_OR(failed, write_common_options(device));
     TRY_OR(failed, open_queue(device, platform));
     settle_matrix_unit(device, shape, options->precision);
+    tuning_read(device->tuned, &device->info, &device->shape, device->cache_directory);
     *opened = device;
     return HADAL_OK;
 failed:
@@ -153,6 +154,7 @@ void device_give_up_matrix_unit(hadal_device *device, const char *reason)
 {
     device->shape.matrix = DEVICE_MATRIX_NONE;
     device->info.precision = HADAL_PRECISION_EXACT;
+    tuning_read(device->tuned, &device->info, &device->shape, device->cache_directory); /* another class's */
     snprintf(device->info.matrix_unit_failure, sizeof device->info.matrix_unit_failure, "%s", reason);
 }
 

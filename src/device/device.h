@@ -201,7 +201,8 @@ HADAL_CHECKED hadal_status device_set_profile(hadal_device *device, bool profile
 
 /* One launch of a device that is timed. */
 typedef struct launch_record {
-    const char *kernel; /* owned by the device */
+    const char *kernel; /* owned by the device; another pointer for each program that the kernel was built in */
+    size_t groups, items; /* of the launch, and of each group */
     uint64_t bytes, operations;
     double seconds;
 } launch_record;

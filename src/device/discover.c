@@ -178,15 +178,26 @@ static void ask_compiler(hadal_device_info *info)
 hadal_status hadal_device_list(hadal_device_info **list, size_t *count)
 {
     found_device *found;
+    char *cache = NULL;
+    uint16_t tuned[TUNED_SIZES];
+    hadal_status status;
     *list = NULL;
     TRY(find_devices(&found, count));
-    hadal_status status = memory_allocate(list, *count, sizeof **list);
-    for (size_t i = 0; status == HADAL_OK && i < *count; i++) {
-        discover_describe(&(*list)[i], found[i].platform, found[i].id);
-        (*list)[i].index = i;
-        if (strcmp((*list)[i].matrix_unit, MATRIX_UNIT_OF_COMPILER) == 0)
-            ask_compiler(&(*list)[i]);
+    TRY_OR(done, cache_find_directory(&cache, NULL));
+    TRY_OR(done, memory_allocate(list, *count, sizeof **list));
+    for (size_t i = 0; i < *count; i++) {
+        hadal_device_info *info = &(*list)[i];
+        discover_describe(info, found[i].platform, found[i].id);
+        info->index = i;
+        if (strcmp(info->matrix_unit, MATRIX_UNIT_OF_COMPILER) == 0)
+            ask_compiler(info);
+        device_shape shape = device_choose_shape(info);
+        shape.matrix = matrix_unit_named(info->matrix_unit);
+        tuning_read(tuned, info, &shape, cache);
     }
+done:
+    *count = status == HADAL_OK ? *count : 0;
+    free(cache);
     free(found);
     return status;
 }

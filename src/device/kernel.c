@@ -82,7 +82,8 @@ static hadal_status set_argument(const kernel *launched, cl_uint index, const ke
     return failure_within(HADAL_ERROR_INTERNAL, "argument %u of kernel %s", index, launched->name);
 }
 
-static hadal_status remember_event(kernel *launched, cl_event event, const launch_shape *shape)
+static hadal_status remember_event(kernel *launched, cl_event event, const launch_shape *shape, size_t groups,
+                                   size_t items)
 {
     hadal_device *device = launched->device;
     hadal_status status = memory_grow(&device->pending, &device->pending_capacity, device->pending_count + 1,
@@ -91,8 +92,8 @@ static hadal_status remember_event(kernel *launched, cl_event event, const launc
         clReleaseEvent(event);
         return status;
     }
-    device->pending[device->pending_count++] = (pending_event){event, launched, device->phase, shape->bytes,
-                                                               shape->operations};
+    device->pending[device->pending_count++] =
+        (pending_event){event, launched, device->phase, groups, items, shape->bytes, shape->operations};
     return HADAL_OK;
 }
 
@@ -100,10 +101,12 @@ hadal_status kernel_launch(kernel *launched, const launch_shape *shape, const ke
                            size_t argument_count)
 {
     hadal_device *device = launched->device;
-    size_t global[3], local[3];
+    size_t global[3], local[3], groups = 1, items = 1;
     for (int i = 0; i < 3; i++) {
         local[i] = max_size(shape->size[i], 1);
         global[i] = max_size(shape->groups[i], 1) * local[i];
+        groups *= max_size(shape->groups[i], 1);
+        items *= local[i];
     }
     for (size_t i = 0; i < argument_count; i++)
         TRY(set_argument(launched, (cl_uint)i, &arguments[i]));
@@ -122,7 +125,7 @@ hadal_status kernel_launch(kernel *launched, const launch_shape *shape, const ke
         return HADAL_OK;
     if (device->pending_count == LAUNCH_RECORDS)
         TRY(profile_collect(device));
-    return remember_event(launched, event, shape);
+    return remember_event(launched, event, shape, groups, items);
 }
 
 /* Adds the time of a finished launch to its kernel's count, and gives it. */
@@ -144,7 +147,8 @@ hadal_status device_records(hadal_device *device, launch_record *records, size_t
     CL_TRY(device, clFinish(device->queue));
     for (size_t i = 0; i < device->pending_count; i++) {
         const pending_event *pending = &device->pending[i];
-        records[i] = (launch_record){pending->launched->name, pending->bytes, pending->operations, settle(pending)};
+        records[i] = (launch_record){pending->launched->name, pending->groups,     pending->items,
+                                     pending->bytes,          pending->operations, settle(pending)};
     }
     *count = device->pending_count;
     device->pending_count = 0;

@@ -13,4 +13,5 @@ libinternal_la_SOURCES += \
 	src/device/opencl.h \
 	src/device/program.c \
 	src/device/ptx.c src/device/ptx.h \
-	src/device/source.c
+	src/device/source.c \
+	src/device/tuning.c src/device/tuning.h

@@ -10,6 +10,7 @@
 
 #include "device/device.h"
 #include "device/matrix.h"
+#include "device/tuning.h"
 
 typedef struct program {
     char *family;
@@ -41,12 +42,14 @@ typedef struct pending_event {
     cl_event event;
     kernel *launched;
     int phase;
+    size_t groups, items;
     uint64_t bytes, operations;
 } pending_event;
 
 struct hadal_device {
     hadal_device_info info;
     device_shape shape;
+    uint16_t tuned[TUNED_SIZES]; /* 0: the usual size */
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
@@ -105,6 +108,22 @@ void cache_read(unsigned char **binary, size_t *bytes, const hadal_device *devic
                 const char *options);
 void cache_write(const hadal_device *device, const char *source, const char *options, const unsigned char *binary,
                  size_t bytes);
+
+/* The path of a file of the cache whose content depends on two texts, the device and its driver. */
+HADAL_CHECKED hadal_status cache_path(byte_array *path, const char *directory, const hadal_device_info *info,
+                                      const char *first, const char *second, const char *suffix);
+
+/* Makes the file anew, head before content, in one step; whether that went well. Makes the directory if it must. */
+bool cache_replace(const char *directory, const char *path, const void *head, size_t head_bytes, const void *content,
+                   size_t bytes);
+
+/* Sets tuned[TUNED_SIZES] to what the cache's file says of devices of that shape, and info's tuned and tuning_failure.
+ * directory: of the cache, or NULL. */
+void tuning_read(uint16_t tuned[TUNED_SIZES], hadal_device_info *info, const device_shape *shape,
+                 const char *directory);
+
+/* The shape of kernels that a device's capabilities ask for, but for its matrix unit. */
+device_shape device_choose_shape(const hadal_device_info *info);
 
 /* Where binaries are kept: chosen, $XDG_CACHE_HOME/hadal or ~/.cache/hadal; NULL when there is no such place. */
 HADAL_CHECKED hadal_status cache_find_directory(char **directory, const char *chosen);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/tuning.h"
 
-/* Groups that fill a device, of which a CPU has fewer and larger ones; at most so many splits of a list. */
-enum { ENOUGH_GROUPS = 512, ENOUGH_CPU_GROUPS = 8, MOST_HEAD_BLOCK = 16, MOST_SPLITS = ENOUGH_GROUPS };
+/* At most so many groups fill a device (TUNED_ATTEND_GROUPS), of so many heads (TUNED_ATTEND_HEADS), and at most so
+ * many splits has a list. */
+enum { ENOUGH_GROUPS = 512, MOST_HEAD_BLOCK = 16, MOST_SPLITS = ENOUGH_GROUPS, MOST_CPU_SPLITS = 32 };
 
 /* What cl/attend_tiles.cl is written for: dimensions of a row, heads and cached rows of a tile, work-items of a
  * group. */
@@ -24,21 +26,20 @@ static size_t row_bytes(const attend_dims *dims)
     return row_elements(dims) * (dims->cache == HADAL_KV_BF16 ? 2 : sizeof(float));
 }
 
-/* Heads of a group: a power of two, up to 16 (on CPUs up to the vector), not many more than there are. */
-static uint32_t choose_head_block(const device_shape *shape, const attend_dims *dims)
+/* Heads of a group: a power of two, not many more than there are. */
+static uint32_t choose_head_block(uint32_t most, const attend_dims *dims)
 {
-    uint32_t most = shape->group == 1 ? shape->vector : MOST_HEAD_BLOCK, block = 4;
+    uint32_t block = 4;
     while (block < dims->heads && block * 2 <= most)
         block *= 2;
     return block;
 }
 
-/* Cached rows that a group holds at once: as many as fit in local memory with room to spare; on CPUs as many as leave
- * their scores in registers. */
-static uint32_t choose_key_tile(const device_shape *shape, const attend_dims *dims)
+/* Cached rows that a group holds at once: as many as fit in local memory with room to spare; on CPUs usually as many as
+ * leave their scores in registers. */
+static uint32_t choose_key_tile(const device_shape *shape, const attend_dims *dims, uint32_t tile)
 {
-    enum { TILE_BYTES = 20000, MOST_ROWS = 16 };
-    uint32_t tile = shape->group == 1 && shape->vector < 16 ? MOST_ROWS / 2 : MOST_ROWS;
+    enum { TILE_BYTES = 20000 };
     while (shape->group > 1 && tile > 1 && tile * (row_bytes(dims) + 16) > TILE_BYTES)
         tile /= 2;
     return tile;
@@ -80,16 +81,17 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
     const device_shape *shape = device_shape_of(device);
     *op = (attend_op){
         .dims = *dims,
-        .head_block = choose_head_block(shape, dims),
-        .key_tile = choose_key_tile(shape, dims),
+        .head_block = choose_head_block(device_tuned(device, TUNED_ATTEND_HEADS), dims),
+        .key_tile = choose_key_tile(shape, dims, device_tuned(device, TUNED_ATTEND_KEYS)),
         .group = shape->group,
+        .enough = device_tuned(device, TUNED_ATTEND_GROUPS),
     };
     TRY_OR(done, bytes_format(&options,
                               " -D HEADS=%u -D LATENT=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u"
                               " -D HEAD_PARTS=%u -D MOST_SPLITS=%u -D %s",
                               dims->heads, dims->latent, dims->rope, op->head_block, op->key_tile,
                               choose_head_parts(shape, dims, op->head_block),
-                              (unsigned)(shape->group == 1 ? ENOUGH_CPU_GROUPS : MOST_SPLITS),
+                              (unsigned)(shape->group == 1 ? MOST_CPU_SPLITS : MOST_SPLITS),
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));
@@ -171,8 +173,7 @@ hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const
         split_length = round_up(divide_up(lists->longest, splits), TILE_KEYS);
     } else {
         size_t head_blocks = divide_up(dims->heads, op->head_block);
-        size_t enough = op->group == 1 ? ENOUGH_CPU_GROUPS : ENOUGH_GROUPS;
-        splits = min_size(max_size(enough / (tokens * head_blocks), 1), most_splits(lists->longest));
+        splits = min_size(max_size(op->enough / (tokens * head_blocks), 1), most_splits(lists->longest));
         split_length = round_up(divide_up(lists->longest, splits), op->key_tile);
     }
     splits = divide_up(lists->longest, split_length);

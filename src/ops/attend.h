@@ -24,7 +24,7 @@ typedef struct attend_op {
     uint32_t units;      /* work-groups of tiles that run at once */
     uint32_t head_block; /* heads of a work-group, which share each row that it reads */
     uint32_t key_tile;   /* cached rows that a work-group handles at once */
-    uint32_t group;
+    uint32_t group, enough; /* work-items of a work-group; work-groups that fill the device */
 } attend_op;
 
 /* Gets the kernels; they belong to the device. */

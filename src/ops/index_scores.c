@@ -4,22 +4,26 @@
 #include "ops/index_scores.h"
 
 #include "base/memory.h"
+#include "device/tuning.h"
 
 /* How cl/index_scores.cl divides its work. */
 typedef struct score_tile {
     uint32_t keys, slots, heads; /* KEY_TILE, SLOTS, HEAD_TILE */
 } score_tile;
 
-/* On CPUs as many vectors of keys as leave their sums in registers: of 32 with AVX-512, else 16. On GPUs a work-item a
- * key as far as they fit in local memory, then slots that share the heads, each with as many as fit beside the keys. */
-static score_tile choose_tile(const device_shape *shape, const index_dims *dims)
+/* On CPUs usually as many vectors of keys as leave their sums in registers: of 32 with AVX-512, else 16. On GPUs a
+ * work-item a key as far as they fit in local memory, then slots that share the heads, each with as many as fit beside
+ * the keys. */
+static score_tile choose_tile(const hadal_device *device, const device_shape *shape, const index_dims *dims)
 {
-    enum { KEY_BYTES = 17000, HEAD_BYTES = 8192, MOST_HEADS = 8 };
+    enum { KEY_BYTES = 17000, HEAD_BYTES = 8192 };
+    uint32_t keys = device_tuned(device, TUNED_INDEX_SCORES_KEYS);
+    uint32_t heads = device_tuned(device, TUNED_INDEX_SCORES_HEADS);
     if (shape->group == 1)
-        return (score_tile){.keys = (shape->vector == 16 ? 4 : 2) * shape->vector, .slots = 1, .heads = 4};
+        return (score_tile){.keys = keys * shape->vector, .slots = 1, .heads = heads};
     size_t row_bytes = round_up(dims->dim, ROW_UNIT) * (dims->type == HADAL_INDEX_INT8 ? 1 : sizeof(float));
-    score_tile tile = {.keys = 1, .heads = MOST_HEADS};
-    while (tile.keys * 2 <= shape->group && (tile.keys * 2 + 1) * row_bytes <= KEY_BYTES)
+    score_tile tile = {.keys = 1, .heads = heads};
+    while (tile.keys * 2 <= min_size(shape->group, keys) && (tile.keys * 2 + 1) * row_bytes <= KEY_BYTES)
         tile.keys *= 2;
     tile.slots = shape->group / tile.keys;
     while (tile.heads > 1 && (tile.slots * tile.heads * row_bytes > HEAD_BYTES || tile.heads / 2 >= dims->heads))
@@ -53,13 +57,14 @@ hadal_status index_scores_create(index_scores_op *op, hadal_device *device, cons
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
-    const score_tile tile = choose_tile(shape, dims);
-    *op = (index_scores_op){.dims = *dims, .group = shape->group, .key_tile = tile.keys,
+    *op = (index_scores_op){.dims = *dims, .group = shape->group, .device = device,
                             .compute_units = hadal_device_describe(device)->compute_units};
     if (takes_matrix_unit(shape, dims)) {
         TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", FEW_ITEMS));
         return get_matrix_kernel(&op->many, device, dims, "index_scores_many", MANY_ITEMS);
     }
+    const score_tile tile = choose_tile(device, shape, dims);
+    op->key_tile = tile.keys;
     TRY_OR(done, index_options(&options, dims));
     TRY_OR(done, bytes_format(&options, " -D KEY_TILE=%u -D SLOTS=%u -D HEAD_TILE=%u", tile.keys, tile.slots,
                               tile.heads));
@@ -70,10 +75,11 @@ done:
 }
 
 /* Rows of a work-group, which share a tile of keys: many, unless that leaves too few groups. */
-static size_t choose_query_tile(size_t rows, size_t key_tiles)
+static size_t choose_query_tile(const index_scores_op *op, size_t rows, size_t key_tiles)
 {
-    enum { MOST_ROWS = 64, ENOUGH_GROUPS = 512 };
-    size_t row_tiles = max_size(divide_up(rows, MOST_ROWS), min_size(rows, divide_up(ENOUGH_GROUPS, key_tiles)));
+    size_t most = device_tuned(op->device, TUNED_INDEX_SCORES_ROWS);
+    size_t enough = device_tuned(op->device, TUNED_INDEX_SCORES_GROUPS);
+    size_t row_tiles = max_size(divide_up(rows, most), min_size(rows, divide_up(enough, key_tiles)));
     return divide_up(rows, row_tiles);
 }
 
@@ -92,14 +98,14 @@ static size_t choose_many_rows(const index_scores_op *op, size_t rows, size_t ke
 static kernel *choose_kernel(const index_scores_op *op, launch_shape *shape, size_t *division, bool mixed, size_t rows,
                              size_t keys)
 {
-    enum { FEW_ROWS = 7, GROUPS_A_UNIT = 4 }; /* measured on an H200: at 8 rows of 128K keys both take as long */
+    enum { GROUPS_A_UNIT = 4 };
     if (!op->few) {
         size_t key_tiles = divide_up(keys, op->key_tile);
-        *division = mixed ? 1 : choose_query_tile(rows, key_tiles);
+        *division = mixed ? 1 : choose_query_tile(op, rows, key_tiles);
         *shape = (launch_shape){.groups = {key_tiles, divide_up(rows, *division)}, .size = {op->group}};
         return op->scores;
     }
-    if (mixed || rows <= FEW_ROWS) {
+    if (mixed || rows <= device_tuned(op->device, TUNED_INDEX_SCORES_FEW)) {
         *division = divide_up(keys, TILE_KEYS);
         size_t groups = min_size(rows * *division, (size_t)GROUPS_A_UNIT * op->compute_units);
         *shape = (launch_shape){.groups = {groups}, .size = {FEW_ITEMS}};

@@ -10,6 +10,7 @@
 #include "ops/index_rotate.h"
 
 typedef struct index_scores_op {
+    const hadal_device *device;
     index_dims dims;
     kernel *scores;      /* NULL where the matrix unit takes them: */
     kernel *few, *many;  /* on the matrix unit, for few rows or several sequences, and for many rows of one */

@@ -5,13 +5,14 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "device/tuning.h"
 
 /* How many outputs a lane group makes at once, and how many lane groups a work-group has. */
 typedef struct linear_tile {
     uint32_t tokens, rows, items;
 } linear_tile;
 
-/* Work-items of a work-group on GPUs: eight lane groups of 32. */
+/* Work-items of a work-group of cl/linear_block.cl, and of others on GPUs at most. */
 enum { GPU_ITEMS = 256 };
 
 hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice)
@@ -29,28 +30,33 @@ void linear_free(linear_op *op)
     *op = (linear_op){0};
 }
 
-/* Tokens and rows of a block in cl/linear_block.cl, and from how many tokens on one is filled well enough. */
-enum { BLOCK_SIDE = 128, FEWEST_BLOCK_TOKENS = 64 };
+/* Tokens and rows of a block in cl/linear_block.cl. */
+enum { BLOCK_SIDE = 128 };
 
-/* Of `copies` products, each of `rows` outputs. Blocks only where there are enough to give each compute unit one. */
+/* Of `copies` products, each of `rows` outputs. Blocks only where tokens fill one well enough, and where there are
+ * enough to give each compute unit one. */
 static linear_form choose_form(const linear_op *op, size_t tokens, size_t rows, size_t copies)
 {
     size_t blocks = divide_up(tokens, BLOCK_SIDE) * divide_up(rows, BLOCK_SIDE) * copies;
     if (tokens == 1)
         return LINEAR_ONE;
-    return device_shape_of(op->device)->group >= GPU_ITEMS && tokens >= FEWEST_BLOCK_TOKENS &&
+    return device_shape_of(op->device)->group >= GPU_ITEMS &&
+                   tokens >= device_tuned(op->device, TUNED_LINEAR_BLOCK_FROM) &&
                    blocks >= hadal_device_describe(op->device)->compute_units
                ? LINEAR_BLOCK
                : LINEAR_SEVERAL;
 }
 
-static linear_tile choose_tile(const device_shape *shape, linear_form form)
+static linear_tile choose_tile(const hadal_device *device, linear_form form)
 {
-    uint32_t items = shape->cpu ? 1 : shape->group < GPU_ITEMS ? shape->group : GPU_ITEMS;
+    const device_shape *shape = device_shape_of(device);
+    uint32_t most = device_tuned(device, TUNED_LINEAR_ITEMS);
+    uint32_t items = shape->cpu ? 1 : shape->group < most ? shape->group : most;
     if (form == LINEAR_BLOCK)
         return (linear_tile){BLOCK_SIDE, BLOCK_SIDE, GPU_ITEMS};
     if (form == LINEAR_SEVERAL)
-        return (linear_tile){4, 4, items};
+        return (linear_tile){device_tuned(device, TUNED_LINEAR_TOKENS), device_tuned(device, TUNED_LINEAR_ROWS),
+                             items};
     return (linear_tile){1, shape->cpu ? 4 : 1, items};
 }
 
@@ -59,7 +65,7 @@ static hadal_status get_kernel(kernel **found, linear_op *op, const char *family
 {
     if (*found)
         return HADAL_OK;
-    linear_tile tile = choose_tile(device_shape_of(op->device), form);
+    linear_tile tile = choose_tile(op->device, form);
     byte_array options = {0};
     TRY(bytes_format(&options, "%s -D TOKENS=%u -D ROWS=%u -D ITEMS=%u", matrix_option(type), tile.tokens, tile.rows,
                      tile.items));
@@ -72,7 +78,7 @@ static hadal_status get_kernel(kernel **found, linear_op *op, const char *family
 static launch_shape cover(const linear_op *op, linear_form form, size_t rows, size_t tokens, size_t copies)
 {
     const device_shape *shape = device_shape_of(op->device);
-    linear_tile tile = choose_tile(shape, form);
+    linear_tile tile = choose_tile(op->device, form);
     size_t rows_a_group = form == LINEAR_BLOCK ? tile.rows : (size_t)tile.rows * (tile.items / shape->lanes);
     return (launch_shape){
         .groups = {divide_up(rows, rows_a_group), divide_up(tokens, tile.tokens), copies},
@@ -303,14 +309,12 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
                   arg_int((int64_t)weight->scale_rows));
 }
 
-/* From so many tokens on lists by expert go to the matrix unit. */
-enum { FEWEST_EXPERT_TOKENS = 64 };
-
 hadal_status linear_experts_again(linear_op *op, buffer *out, const buffer *in, const matrix *weight,
                                   const linear_slots *slots, size_t slots_per_input)
 {
     size_t count = slots->tokens * slots->choices;
-    if (slots->tokens >= FEWEST_EXPERT_TOKENS && takes_matrix_unit(op, weight, slots->tokens)) {
+    if (slots->tokens >= device_tuned(op->device, TUNED_LINEAR_EXPERTS_FROM) &&
+        takes_matrix_unit(op, weight, slots->tokens)) {
         TRY(pack(op, in, weight, count / slots_per_input));
         return matmul_experts(&op->matmul, out, weight, slots->offsets, slots->slots, count, slots_per_input);
     }

@@ -4,12 +4,10 @@
 #include "ops/matmul.h"
 
 #include "base/memory.h"
+#include "device/tuning.h"
 
 /* Columns of a step of the tile (TILE_DEPTH in cl/tile.clh). */
 enum { TILE_DEPTH = 64 };
-
-/* From so many tokens on a tile of 32 is filled well enough. */
-enum { FEWEST_TOKENS = 16 };
 
 /* Tokens and work-items of a group. */
 typedef struct matmul_tile {
@@ -72,7 +70,8 @@ void matmul_lend(matmul_op *op, buffer *packed, buffer *factors)
 
 bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens)
 {
-    if (device_shape_of(op->device)->matrix == DEVICE_MATRIX_NONE || tokens < FEWEST_TOKENS)
+    if (device_shape_of(op->device)->matrix == DEVICE_MATRIX_NONE ||
+        tokens < device_tuned(op->device, TUNED_LINEAR_MATRIX_FROM))
         return false;
     return weight->type == DTYPE_F8_E4M3 ? weight->block_columns % TILE_DEPTH == 0
                                          : weight->type == DTYPE_BF16 || weight->type == DTYPE_F16;

@@ -4,13 +4,10 @@
 #include "ops/matvec.h"
 
 #include "base/memory.h"
+#include "device/tuning.h"
 
-/* How the kernels are built: lines of a tile, and 16-byte chunks of a row that a lane reads at once on GPUs. */
-enum { GPU_ROWS = 4, GPU_CHUNKS = 1, CPU_ROWS = 8 };
-
-/* Work-items that fill a compute unit of a GPU with loads; groups that keep a core of a CPU busy, and rows that are
- * worth one. */
-enum { UNIT_ITEMS = 896, CPU_GROUPS = 4, CPU_BLOCK = 32 };
+/* 16-byte chunks of a row that a lane reads at once on GPUs. */
+enum { GPU_CHUNKS = 1 };
 
 /* Local memory of a work-group on GPUs: every device has 32 KiB, of which lanes may need some to exchange values. */
 enum { GPU_LOCAL_BYTES = 24 << 10 };
@@ -37,6 +34,7 @@ typedef struct geometry {
     size_t tile; /* rows of each matrix in a tile */
     size_t most, lane_groups, at_once;
     size_t local_bytes;
+    size_t least_block; /* rows that are worth a group */
 } geometry;
 
 void matvec_create(matvec_op *op, hadal_device *device)
@@ -44,9 +42,16 @@ void matvec_create(matvec_op *op, hadal_device *device)
     *op = (matvec_op){.device = device};
 }
 
-static size_t tile_rows(const device_shape *shape)
+/* Lines of a tile. */
+static size_t tile_rows(const hadal_device *device)
 {
-    return shape->cpu ? CPU_ROWS : GPU_ROWS;
+    return device_tuned(device, TUNED_MATVEC_ROWS);
+}
+
+/* Work-items that fill a compute unit of a GPU with loads. */
+static size_t unit_items(const hadal_device *device)
+{
+    return device_tuned(device, TUNED_MATVEC_ITEMS);
 }
 
 /* Work-items of the largest work-groups: more than of those that wait for each other often. */
@@ -65,10 +70,10 @@ static size_t local_bytes(const hadal_device *device)
 bool matvec_takes(const matvec_op *op, const matrix *weight)
 {
     const device_shape *shape = device_shape_of(op->device);
-    size_t tile = tile_rows(shape);
+    size_t tile = tile_rows(op->device);
     if (shape->cpu && (weight->stride + 4 * tile) * sizeof(float) > local_bytes(op->device))
         return false; /* the input's copy has no room */
-    if (!shape->cpu && shape->lanes < GPU_ROWS)
+    if (!shape->cpu && shape->lanes < tile)
         return false; /* no lane for each of the sums */
     if (weight->stacked && weight->slab_count != 1)
         return false;
@@ -83,8 +88,8 @@ bool matvec_takes_heads(const matvec_op *op, const matrix *weight, size_t in_ste
 hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types, unsigned matrices)
 {
     TRY(bytes_format(options, " -D ROWS=%zu -D CHUNKS=%d -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u",
-                     tile_rows(device_shape_of(device)), GPU_CHUNKS, most_items(device), matrices, types));
-    return device_limit_registers(options, device, UNIT_ITEMS);
+                     tile_rows(device), GPU_CHUNKS, most_items(device), matrices, types));
+    return device_limit_registers(options, device, (unsigned)unit_items(device));
 }
 
 static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, unsigned types, unsigned matrices)
@@ -125,17 +130,18 @@ static geometry choose_geometry(const hadal_device *device, const kernel *used, 
 {
     const device_shape *shape = device_shape_of(device);
     size_t units = hadal_device_describe(device)->compute_units;
-    geometry g = {.device = shape, .tile = tile_rows(shape) / matrices, .most = 1, .lane_groups = 1,
+    geometry g = {.device = shape, .tile = tile_rows(device) / matrices, .most = 1, .lane_groups = 1,
                   .local_bytes = local_bytes(device)};
     if (shape->cpu) {
-        g.at_once = units * CPU_GROUPS;
+        g.at_once = units * device_tuned(device, TUNED_MATVEC_GROUPS);
+        g.least_block = device_tuned(device, TUNED_MATVEC_BLOCK);
         return g;
     }
-    size_t items = min_size(min_size(kernel_max_group(used), most_items(device)), UNIT_ITEMS);
+    size_t items = min_size(min_size(kernel_max_group(used), most_items(device)), unit_items(device));
     g.most = max_size(items / shape->lanes, 1);
     g.lane_groups = divide_up(pieces, divide_up(pieces, g.most));
     g.lane_groups *= g.most / g.lane_groups;
-    g.at_once = units * max_size(UNIT_ITEMS / (g.lane_groups * shape->lanes), 1);
+    g.at_once = units * max_size(unit_items(device) / (g.lane_groups * shape->lanes), 1);
     return g;
 }
 
@@ -164,8 +170,7 @@ static size_t choose_block(const geometry *g, size_t rows, size_t copies, size_t
         size_t block = round_up(divide_up(rows * copies, groups), g->tile);
         while (divide_up(rows, block) * copies > groups && block < rows)
             block += g->tile;
-        if (g->device->cpu)
-            block = max_size(block, CPU_BLOCK);
+        block = max_size(block, g->least_block);
         double use = (double)(rows * copies) / (double)(groups * block) - 0.02 * (double)round;
         if (use > best_use) {
             best = block;

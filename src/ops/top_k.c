@@ -4,9 +4,7 @@
 #include "ops/top_k.h"
 
 #include "base/memory.h"
-
-/* Keys of the CPU kernel's list, 4 bytes each, which is cheap to pass over. */
-enum { CPU_LIST_SIZE = 16384 };
+#include "device/tuning.h"
 
 /* Scores of the GPU kernel's list, 8 bytes each, in all but 512 bytes of the local memory that every GPU has. */
 enum { GROUP_LIST_SIZE = 4032 };
@@ -14,23 +12,23 @@ enum { GROUP_LIST_SIZE = 4032 };
 /* Words of a row's scratch: SCRATCH_WORDS in top_k_group.cl. */
 enum { SCRATCH_WORDS = 32 + 2 * GROUP_LIST_SIZE };
 
-/* Groups that fill a device: about one for each multiprocessor, since each of a row's looks for the bound. More to a
- * row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing. So no more than SLICED_ROWS are
- * cut. */
+/* At most so many groups fill a device (TUNED_TOP_K_GROUPS): usually about one for each multiprocessor, since each of a
+ * row's looks for the bound. More to a row than MOST_SLICES, or for fewer scores each than LEAST_SLICE, gain nothing.
+ * So no more than SLICED_ROWS are cut. */
 enum { ENOUGH_GROUPS = 128, MOST_SLICES = 32, LEAST_SLICE = 2048, SLICED_ROWS = ENOUGH_GROUPS / 2 };
 
-/* Work-items of a GPU's group, where it allows them: a power of two, at least shape->lanes. */
-enum { ITEMS = 512 };
+/* Work-items of a GPU's group for short rows, where it allows them: a power of two, at least shape->lanes. */
+enum { SHORT_ITEMS = 512 };
 
 /* Scores that a work-item of top_k_short.cl holds. */
 enum { SHORT_SCORES = 32 };
 
-/* The kernel with as many work-items as the device runs it with. */
-static hadal_status get_group_kernel(group_kernel *got, hadal_device *device, const char *name)
+/* The kernel with that many work-items, or as many as the device runs it with. */
+static hadal_status get_group_kernel(group_kernel *got, hadal_device *device, const char *name, uint32_t items)
 {
     hadal_status status = HADAL_OK;
     uint32_t least = device_shape_of(device)->lanes;
-    got->items = ITEMS;
+    got->items = items;
     while (got->items > hadal_device_describe(device)->max_group_size)
         got->items /= 2;
     for (; status == HADAL_OK; got->items /= 2) {
@@ -50,12 +48,13 @@ hadal_status top_k_create(top_k_op *op, hadal_device *device)
     byte_array options = {0};
     hadal_status status;
     const device_shape *shape = device_shape_of(device);
-    *op = (top_k_op){.vector = shape->vector};
+    *op = (top_k_op){.vector = shape->vector, .list = device_tuned(device, TUNED_TOP_K_LIST),
+                     .enough = device_tuned(device, TUNED_TOP_K_GROUPS)};
     if (shape->group > 1) {
-        TRY(get_group_kernel(&op->short_rows, device, "top_k_short"));
-        return get_group_kernel(&op->long_rows, device, "top_k_group");
+        TRY(get_group_kernel(&op->short_rows, device, "top_k_short", SHORT_ITEMS));
+        return get_group_kernel(&op->long_rows, device, "top_k_group", device_tuned(device, TUNED_TOP_K_ITEMS));
     }
-    TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d", CPU_LIST_SIZE));
+    TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%u", op->list));
     TRY_OR(done, kernel_get(&op->on_cpu, device, "top_k", "top_k", options.data));
 done:
     bytes_free(&options);
@@ -68,9 +67,9 @@ size_t top_k_scratch_bytes(size_t rows, size_t stride)
 }
 
 /* Groups that share a row. */
-static size_t choose_slices(size_t rows, size_t stride)
+static size_t choose_slices(const top_k_op *op, size_t rows, size_t stride)
 {
-    return max_size(min_size(min_size(ENOUGH_GROUPS / max_size(rows, 1), MOST_SLICES), stride / LEAST_SLICE), 1);
+    return max_size(min_size(min_size(op->enough / max_size(rows, 1), MOST_SLICES), stride / LEAST_SLICE), 1);
 }
 
 /* Parts of a row whose maxima bound the k-th largest score: enough that little more than k scores reach the bound; 0
@@ -78,9 +77,9 @@ static size_t choose_slices(size_t rows, size_t stride)
 static size_t choose_slots(const top_k_op *op, size_t k)
 {
     size_t slots = op->vector;
-    while (slots < 4 * k && slots * 2 <= CPU_LIST_SIZE)
+    while (slots < 4 * k && slots * 2 <= op->list)
         slots *= 2;
-    return slots < 2 * k || slots > CPU_LIST_SIZE ? 0 : slots;
+    return slots < 2 * k || slots > op->list ? 0 : slots;
 }
 
 /* What all kernels are given first. */
@@ -104,7 +103,7 @@ hadal_status top_k(const top_k_op *op, buffer *selected, size_t selected_stride,
         shape.size[0] = op->short_rows.items;
         return LAUNCH(op->short_rows.kernel, shape, ARGUMENTS);
     }
-    size_t slices = choose_slices(rows, stride);
+    size_t slices = choose_slices(op, rows, stride);
     shape.groups[0] = rows * slices;
     shape.size[0] = op->long_rows.items;
     return LAUNCH(op->long_rows.kernel, shape, ARGUMENTS, arg_int((int64_t)slices), arg_buffer(scratch));

@@ -19,6 +19,7 @@ typedef struct top_k_op {
     kernel *on_cpu; /* null: not on a CPU */
     group_kernel short_rows, long_rows;
     uint32_t vector;
+    uint32_t list, enough; /* keys of a CPU's list; groups that fill a GPU */
 } top_k_op;
 
 /* Gets the kernels; they belong to the device. */

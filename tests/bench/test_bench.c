@@ -4,11 +4,14 @@
 /* What the rows of a bench say, of dimensions small enough to count by hand, and that steps of random weights are
  * finite. */
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/runner.h"
+#include "device/tuning.h"
 #include "model/expect.h"
 #include "model/model.h"
 #include "tests/check.h"
@@ -115,7 +118,8 @@ static void a_layer_of_experts_is_a_difference(void **state)
     (void)state;
     rows kept = {.count = 0};
     hadal_model *model;
-    const hadal_bench_options options = small_options();
+    hadal_bench_options options = small_options();
+    options.batches = NULL; /* one */
     CHECK_OK(hadal_model_random(&model, test_device(), small_dims(), 3, NULL));
     assert_int_equal(hadal_model_describe(model)->first_k_dense_replace, 1);
     assert_string_equal(hadal_model_describe(model)->weight_format, "fp8");
@@ -131,6 +135,107 @@ static void a_layer_of_experts_is_a_difference(void **state)
     assert_true(layer->bytes > experts && layer->bytes < 3 * experts);
     assert_int_equal(c->num_hidden_layers, 3);
     hadal_model_free(model);
+}
+
+/* Weights are read once for all timelines of a step, but for experts that only some of them meet. */
+static void steps_of_several_timelines_share_weights(void **state)
+{
+    (void)state;
+    static const size_t batches[] = {1, 3};
+    rows kept = {.count = 0};
+    hadal_model *model;
+    hadal_bench_options options = small_options();
+    options.phases = HADAL_BENCH_DECODE;
+    options.batches = batches;
+    options.batch_count = 2;
+    CHECK_OK(hadal_model_random(&model, test_device(), small_dims(), 2, NULL));
+    CHECK_OK(hadal_bench_model(model, &options, keep, &kept));
+    const hadal_bench_row *one = &kept.row[kept.count - 2], *three = &kept.row[kept.count - 1];
+    assert_int_equal(one->batch, 1);
+    assert_int_equal(three->batch, 3);
+    assert_int_equal(three->operations, 3 * one->operations);
+    assert_true(three->bytes > one->bytes && three->bytes < 3 * one->bytes);
+    hadal_model_free(model);
+}
+
+/* ---- Tuning --------------------------------------------------------------------------------------- */
+
+/* A device whose sizes nobody else sees, in a cache directory of its own. */
+static hadal_device *open_apart(char directory[256])
+{
+    hadal_device *device;
+    const char *parent = getenv("TMPDIR");
+    snprintf(directory, 256, "%s/hadal-test-XXXXXX", parent ? parent : "/tmp");
+    assert_non_null(mkdtemp(directory));
+    const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .cache_directory = directory};
+    CHECK_OK(hadal_device_open(&device, &options));
+    return device;
+}
+
+/* Removes the directory, in which programs are, and sizes if `tuned`. */
+static void close_apart(hadal_device *device, const char *directory, bool tuned)
+{
+    hadal_device_close(device);
+    DIR *opened = opendir(directory);
+    assert_non_null(opened);
+    for (struct dirent *entry; (entry = readdir(opened));) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        if (entry->d_name[0] != '.')
+            assert_int_equal(remove(path), 0);
+        tuned -= strstr(entry->d_name, ".tuning") != NULL;
+    }
+    closedir(opened);
+    assert_int_equal(rmdir(directory), 0);
+    assert_false(tuned);
+}
+
+static void tuning_keeps_one_value_of_a_size(void **state)
+{
+    (void)state;
+    char directory[256];
+    hadal_device *device = open_apart(directory);
+    rows kept = {.count = 0};
+    hadal_bench_options options = small_options();
+    options.sizes = "attend.groups";
+    CHECK_OK(hadal_bench_tune(device, &options, keep, &kept));
+    assert_int_equal(hadal_device_allocated(device), 0);
+    size_t chosen = 0;
+    assert_true(kept.count > 1);
+    for (size_t i = 0; i < kept.count; i++) {
+        const hadal_bench_row *row = &kept.row[i];
+        assert_string_equal(row->bench, "tune");
+        assert_string_equal(row->name, "attend.groups");
+        if (!row->kept)
+            continue;
+        assert_int_equal(device_tuned(device, TUNED_ATTEND_GROUPS), row->value);
+        assert_true(i == 0 ? row->ratio == 1 : row->ratio >= 1.02);
+        chosen++;
+    }
+    assert_int_equal(chosen, 1);
+    close_apart(device, directory, hadal_device_describe(device)->tuned > 0);
+}
+
+/* Other sizes than those that are asked for stay; a stop leaves all as they were. */
+static void tuning_that_stops_changes_nothing(void **state)
+{
+    (void)state;
+    char directory[256];
+    hadal_device *device = open_apart(directory);
+    rows kept = {.stop_after = 1};
+    hadal_bench_options options = small_options();
+    assert_true(device_set_tuned(device, TUNED_ATTEND_KEYS, 4));
+    options.sizes = "attend.groups";
+    assert_int_equal(hadal_bench_tune(device, &options, keep, &kept), HADAL_STOPPED);
+    assert_int_equal(device_tuned(device, TUNED_ATTEND_KEYS), 4);
+    assert_int_equal(hadal_device_describe(device)->tuned, 1);
+    assert_int_equal(hadal_device_allocated(device), 0);
+    options.sizes = "nothing";
+    CHECK_FAILS(HADAL_ERROR_ARGUMENT, "begins with 'nothing'", hadal_bench_tune(device, &options, keep, &kept));
+    assert_int_equal(device_tuned(device, TUNED_ATTEND_KEYS), 4);
+    CHECK_OK(hadal_bench_tune_reset(device));
+    assert_int_equal(hadal_device_describe(device)->tuned, 0);
+    close_apart(device, directory, false);
 }
 
 static void random_weights_keep_logits_finite(void **state)
@@ -198,6 +303,9 @@ int main(void)
         cmocka_unit_test(operations_count_what_they_must_move),
         cmocka_unit_test(attention_compares_dense_and_sparse),
         cmocka_unit_test(a_layer_of_experts_is_a_difference),
+        cmocka_unit_test(steps_of_several_timelines_share_weights),
+        cmocka_unit_test(tuning_keeps_one_value_of_a_size),
+        cmocka_unit_test(tuning_that_stops_changes_nothing),
         cmocka_unit_test(random_weights_keep_logits_finite),
         cmocka_unit_test(few_layers_are_mostly_of_experts),
         cmocka_unit_test(a_callback_stops_and_the_device_stays_as_it_was),

@@ -89,12 +89,13 @@ refused 'two texts to tokenize' 64 'one file at a time' "$hadal" tokenize a b
 refused 'two texts to score' 64 'one file at a time' "$hadal" score a b
 refused 'ids and a text to score' 64 '--tokens' "$hadal" score --tokens "$reference/tokens.txt" a
 refused 'two models to inspect' 64 'one model at a time' "$hadal" inspect a b
-refused 'no bench' 64 'device, ops, attention or model' "$hadal" bench
+refused 'no bench' 64 'device, ops, attention, model or tune' "$hadal" bench
 refused 'an unknown bench' 64 "did you mean 'model'?" "$hadal" bench modl
 refused 'two benches' 64 'one operand' "$hadal" bench device ops
 refused 'an empty number of a list' 64 "--context: ',2'" "$hadal" bench ops -c ,2
 refused 'a list that ends with a comma' 64 "--batch: '2,'" "$hadal" bench ops --batch 1,2,
 refused 'a number of a list that is none' 64 "--tokens: '0'" "$hadal" bench ops --tokens 1,0
+refused 'a reset of what cannot be' 64 'bench tune alone' "$hadal" bench ops --reset
 refused 'two formats' 64 'exclude each other' "$hadal" bench device --json --csv
 refused 'an operand of devices' 64 '-d' "$hadal" devices 0
 

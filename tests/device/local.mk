@@ -4,6 +4,7 @@
 device_tests = \
 	tests/device/test_device \
 	tests/device/test_matrix \
-	tests/device/test_ptx
+	tests/device/test_ptx \
+	tests/device/test_tuning
 check_PROGRAMS += $(device_tests)
 TESTS += $(device_tests)

@@ -23,7 +23,8 @@ ops_tests = \
 	tests/ops/test_route \
 	tests/ops/test_self_test \
 	tests/ops/test_swiglu \
-	tests/ops/test_top_k
+	tests/ops/test_top_k \
+	tests/ops/test_tuned
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
 EXTRA_DIST += tests/ops/codes.cl tests/ops/device.h tests/ops/host_matrix.h tests/ops/warpgroups.h
