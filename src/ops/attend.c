@@ -117,10 +117,10 @@ size_t attend_scratch_bytes(const attend_dims *dims, size_t tokens, size_t longe
 }
 
 /* Splits of lists for the tiles, whose groups fill a multiprocessor each: what makes the longest chain of tiles of any
- * multiprocessor shortest, and combining. Counted in sixteenths of a tile, which takes 0.73 us on an H200; measured there
- * with 1 to 32 tokens of 2048 rows and 128 heads in up to 64 splits, all within a tenth: a group's start and end take 9
- * tiles and, as all fetch queries at once, one for each 32 groups; combining 4, one for 512 rows and one for 1600
- * splits of a row. */
+ * multiprocessor shortest, and combining. Counted in sixteenths of a tile, which takes 0.73 us on an H200. There 1 to
+ * 32 tokens of 2048 rows and 128 heads, in up to 64 splits, took what this says within a tenth: a group's start and
+ * end 9 tiles and, as all fetch queries at once, one for each 32 groups; combining 4, one for 512 rows and one for
+ * 1600 splits of a row. */
 static size_t choose_tile_splits(const attend_op *op, size_t longest, size_t tokens)
 {
     enum { TILE = 16, START = 9 * TILE, CROWD = 32, COMBINE = 4 * TILE, ROWS = 512, SPLIT_ROWS = 1600 };

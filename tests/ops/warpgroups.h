@@ -258,12 +258,17 @@ typedef struct query_chunk {
     float read[8][4];
 } query_chunk;
 
+/* The i-th row that this work-item reads four columns of. */
+static int query_row(int i)
+{
+    return me % WARPGROUP / 32 * 16 + me / 16 % 2 + 2 * i;
+}
+
 static query_chunk query_read(const float *rows, int stride)
 {
     query_chunk chunk;
     for (int i = 0; i < 8; i++)
-        memcpy(chunk.read[i], rows + (me % WARPGROUP / 16 % 2 + me % WARPGROUP / 32 * 16 + 2 * i) * stride + me % 16 * 4,
-               sizeof chunk.read[i]);
+        memcpy(chunk.read[i], rows + query_row(i) * stride + me % 16 * 4, sizeof chunk.read[i]);
     return chunk;
 }
 
@@ -276,7 +281,7 @@ static char *swizzled(uint address)
 static void query_put(uint to, query_chunk chunk)
 {
     for (int i = 0; i < 8; i++) {
-        uint row = (uint)(me % WARPGROUP / 16 % 2 + me % WARPGROUP / 32 * 16 + 2 * i);
+        uint row = (uint)query_row(i);
         uint pairs[2] = {bf16_pair(chunk.read[i][0], chunk.read[i][1]), bf16_pair(chunk.read[i][2], chunk.read[i][3])};
         memcpy(swizzled(to + row * 128 + (uint)(me % 16 * 8)), pairs, sizeof pairs);
     }
