@@ -70,8 +70,9 @@ void ops_free_weights(ops *o);
 bench_work ops_run_linear;
 
 /* Routed experts, the shared one and choices of them; for ops_run_gate, which multiplies by the lists of experts, and
- * for ops_run_experts_of_one where matvec takes them. */
+ * for ops_run_experts_of_one where matvec takes them. The choices alone, for experts of another step. */
 HADAL_CHECKED hadal_status ops_make_experts(ops *o);
+HADAL_CHECKED hadal_status ops_make_choices(ops *o);
 void ops_free_experts(ops *o);
 bool ops_experts_are_fused(const ops *o);
 bench_work ops_run_gate, ops_run_experts_of_one;

@@ -276,7 +276,7 @@ static hadal_status choose_experts(ops *o, buffer *ids, uint64_t seed)
     return status;
 }
 
-static hadal_status make_choices(ops *o)
+hadal_status ops_make_choices(ops *o)
 {
     const model_config *c = &o->s.config;
     hadal_device *device = o->b->device;
@@ -420,7 +420,7 @@ hadal_status ops_make_experts(ops *o)
 {
     const model_config *c = &o->s.config;
     hadal_status status;
-    TRY_OR(failed, make_choices(o));
+    TRY_OR(failed, ops_make_choices(o));
     TRY_OR(failed, make_stack(o, &o->gate, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 1));
     TRY_OR(failed, make_stack(o, &o->up, c->n_routed_experts, c->moe_intermediate_size, c->hidden_size, 2));
     TRY_OR(failed, make_stack(o, &o->down, c->n_routed_experts, c->hidden_size, c->moe_intermediate_size, 3));

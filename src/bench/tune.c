@@ -77,7 +77,7 @@ static hadal_status make_matvec(tune *t)
     return HADAL_OK;
 }
 
-/* Steps of several tokens: of few, of as many as a batch may have, and of prefill. */
+/* Steps of several tokens: of few, of as many as a batch may have, and of prefill. Experts are those of the first. */
 static hadal_status make_linear(tune *t)
 {
     const size_t tokens[STEPS] = {8, 64, t->tokens};
@@ -85,7 +85,8 @@ static hadal_status make_linear(tune *t)
     static const char *const expert_names[STEPS] = {"experts of 8", "experts of 64", "experts of prefill"};
     for (size_t i = 0; i < STEPS; i++) {
         TRY(add_step(t, tokens[i], false));
-        TRY(ops_make_experts(&t->steps[i]));
+        TRY(i ? ops_make_choices(&t->steps[i]) : ops_make_experts(&t->steps[i]));
+        t->steps[i].gate = t->steps[0].gate;
         add_case(t, "linear", names[i], ops_run_linear, &t->steps[i]);
         add_case(t, "linear", expert_names[i], ops_run_gate, &t->steps[i]);
     }
@@ -113,6 +114,8 @@ static void free_all(tune *t)
 {
     for (size_t i = 0; i < t->step_count; i++) {
         ops_free_weights(&t->steps[i]);
+        if (i > 0)
+            t->steps[i].gate = (matrix){0}; /* not its own */
         ops_free_experts(&t->steps[i]);
         ops_free(&t->steps[i]);
     }
