@@ -2,15 +2,15 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Linear layers of one token. See matvec.clh for how rows and columns are shared out. Built with -D ROWS,
- * CHUNKS, MOST_ITEMS (of a work-group), MATRICES and TYPES. */
+ * MOST_ITEMS (of a work-group), MATRICES and TYPES. */
 
 #include "matvec.clh"
 
 /* One of the matrices that a launch multiplies the same input by. Its groups begin at first_group and take `block` rows
- * each, in `parts`; this slab's rows go to out[out_row ..]. */
+ * each; this slab's rows go to out[out_row ..]. */
 typedef struct matvec_segment {
     matvec_matrix matrix;
-    int first_group, block, parts, out_row;
+    int first_group, block, out_row;
 } matvec_segment;
 
 #if MATRICES == 1
@@ -27,8 +27,7 @@ typedef struct matvec_segment {
 
 /* out_i[out_row_i + row] (+)= factor * RMSNorm(in) . weight_i[row] for the rows of each of the segments; no norm if
  * norm_weight is null. Group (., c) does so for matrix c of stacks, with in + in_start + c * in_step and out + c *
- * out_step. A group's lane groups take a piece of the columns and a part of the rows at a time. scratch: float [lines +
- * 1][pieces], on CPUs [stride] more. */
+ * out_step. scratch: as of multiply_block. */
 __kernel void matvec_segments(__global const float *in, int in_start, int in_step, __global const float *norm_weight,
                               int width, float epsilon, int out_step, float factor, int accumulate,
                               __local float *scratch, SEGMENT(0), SEGMENT(1), SEGMENT(2), SEGMENT(3))
@@ -48,12 +47,12 @@ __kernel void matvec_segments(__global const float *in, int in_start, int in_ste
     in += in_start + copy * in_step;
     out += copy * out_step + s.out_row;
     int first_row = (group - s.first_group) * s.block, end_row = min(first_row + s.block, s.matrix.rows);
-    const matvec_rows rows = {in, norm_weight, weight, weight, scales, scales, s.matrix, first_row, end_row, s.block,
-                              s.parts};
+    const matvec_rows rows = {in, norm_weight, weight, weight, scales, scales, s.matrix,
+                              first_row, end_row, s.block, 1};
     int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
-    factor *= norm_factor(norm_weight != 0, scratch + block_lines(s.block, s.parts) * pieces, pieces, width, epsilon);
+    factor *= norm_factor(rows, scratch, pieces, width, epsilon);
     for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0)) {
-        float sum = line_sum(scratch + (row - first_row) * pieces, pieces) * factor;
+        float sum = line_sum(scratch, row - first_row, pieces) * factor;
         out[row] = accumulate ? out[row] + sum : sum;
     }
 }
@@ -64,9 +63,9 @@ __kernel void matvec_segments(__global const float *in, int in_start, int in_ste
 
 /* act[token, slot, row] = silu(g) u, g and u = RMSNorm(in[token]) . row `row` of gate and of up, of the expert
  * ids[token, slot], and for slot == choices of the shared expert, whose matrices are as wide as they like. Groups:
- * blocks of rows, slots, tokens. scratch: float [2 * block + 1][pieces]. */
+ * blocks of rows, slots, tokens. */
 __kernel void matvec_gated(__global float *act, __global const float *in, __global const float *norm_weight, int width,
-                           float epsilon, int block, int parts, __local float *scratch, int in_stride, int act_stride,
+                           float epsilon, int block, __local float *scratch, int in_stride, int act_stride,
                            int slot_stride, __global const int *ids, int choices, __global const uchar *gate,
                            __global const float *gate_scales, __global const uchar *up,
                            __global const float *up_scales, matvec_matrix routed, __global const uchar *shared_gate,
@@ -92,12 +91,12 @@ __kernel void matvec_gated(__global float *act, __global const float *in, __glob
     int end_row = min(first_row + block, m.rows);
     act += token * act_stride + slot * slot_stride;
     const matvec_rows rows = {in + token * in_stride, norm_weight, shared_gate, shared_up, shared_gate_scales,
-                              shared_up_scales, m, first_row, end_row, block, parts};
+                              shared_up_scales, m, first_row, end_row, block, 2};
     int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
-    float factor = norm_factor(norm_weight != 0, scratch + block_lines(block, parts) * pieces, pieces, width, epsilon);
+    float factor = norm_factor(rows, scratch, pieces, width, epsilon);
     for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0)) {
-        __local const float *lines = scratch + 2 * (row - first_row) * pieces;
-        float g = line_sum(lines, pieces) * factor, u = line_sum(lines + pieces, pieces) * factor;
+        int line = 2 * (row - first_row);
+        float g = line_sum(scratch, line, pieces) * factor, u = line_sum(scratch, line + 1, pieces) * factor;
         act[row] = g / (1.0f + exp(-g)) * u;
     }
 }
@@ -106,45 +105,23 @@ __kernel void matvec_gated(__global float *act, __global const float *in, __glob
 
 /* x[token] += sum over slots of weights[token, slot] * (down of its expert) act[token, slot] + (shared down)
  * act[token, choices]. The acts of all slots are one long input, the rows of their matrices one long row, added up in
- * their order. Groups: blocks of rows, 1, tokens. scratch: float [block][pieces of all slots]. */
-__kernel void matvec_down(__global float *x, __global const float *act, int block, int parts,
-                          __local float *scratch, int x_stride, int act_stride, int slot_stride,
+ * their order. Groups: blocks of rows, 1, tokens. */
+__kernel void matvec_down(__global float *x, __global const float *act, int block, __local float *scratch,
+                          int x_stride, int act_stride, int slot_stride,
                           __global const int *ids, __global const float *weights, int choices,
                           __global const uchar *down, __global const float *down_scales, matvec_matrix routed,
                           __global const uchar *shared_down, __global const float *shared_scales, matvec_matrix shared)
 {
     LANE_SCRATCH(MOST_ITEMS);
     int first_row = (int)get_group_id(0) * block, end_row = min(first_row + block, shared.rows);
-    int count = part_rows(block, parts);
     size_t token = get_group_id(2);
-    int pieces_each = (routed.stride + PIECE(routed.type) - 1) / PIECE(routed.type);
-    int pieces = choices * pieces_each + (shared.stride + PIECE(shared.type) - 1) / PIECE(shared.type);
-    act += token * act_stride;
-    for (int first_task = 0; first_task < pieces * parts; first_task += LANE_GROUPS) {
-        int task = first_task + LANE_GROUP, piece = task % pieces, part = task / pieces;
-        int start = first_row + part * count;
-        bool active = part < parts;
-        int slot = choices ? min(piece / pieces_each, choices) : 0;
-        matvec_matrix m = shared;
-        __global const uchar *weight = shared_down;
-        __global const float *scales = shared_scales;
-        float factor = 1.0f;
-        if (slot < choices) {
-            size_t expert = ids[token * choices + slot];
-            m = routed;
-            weight = down + stored_bytes(routed.type, expert * routed.rows * routed.stride);
-            scales = down_scales + expert * routed.scale_rows * routed.scale_columns;
-            factor = weights[token * choices + slot];
-        }
-        int first = (piece - slot * pieces_each) * PIECE(m.type);
-        const matvec_task work = {act + slot * slot_stride, 0, weight, weight, scales, scales, m, first,
-                                  start, min(start + count, end_row), count, scratch + part * count * pieces + piece,
-                                  pieces, scratch + parts * count * pieces, active, factor};
-        do_task(work LANE_ARGUMENT);
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    const matvec_slots slots = {ids + token * choices, weights + token * choices, down, down_scales, routed, choices,
+                                slot_stride};
+    const matvec_rows rows = {act + token * act_stride, 0, shared_down, shared_down, shared_scales, shared_scales,
+                              shared, first_row, end_row, block, 1, slots};
+    int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
     for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0))
-        x[token * x_stride + row] += line_sum(scratch + (row - first_row) * pieces, pieces);
+        x[token * x_stride + row] += line_sum(scratch, row - first_row, pieces);
 }
 
 #endif

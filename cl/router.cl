@@ -11,18 +11,18 @@
 __kernel void router(__global int *ids, __global float *weights, volatile __global float *logits,
                      volatile __global int *counter, __global const float *bias, float scaling,
                      __global const float *in, __global const float *norm_weight, int width, float epsilon, int block,
-                     int parts, __local float *scratch, __global const uchar *weight, __global const float *scales,
+                     __local float *scratch, __global const uchar *weight, __global const float *scales,
                      matvec_matrix m)
 {
     LANE_SCRATCH(MOST_ITEMS);
     ROUTE_SCRATCH;
     __local int last;
     int first_row = (int)get_group_id(0) * block, end_row = min(first_row + block, m.rows);
-    const matvec_rows rows = {in, norm_weight, weight, weight, scales, scales, m, first_row, end_row, block, parts};
+    const matvec_rows rows = {in, norm_weight, weight, weight, scales, scales, m, first_row, end_row, block, 1};
     int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
-    float factor = norm_factor(true, scratch + block_lines(block, parts) * pieces, pieces, width, epsilon);
+    float factor = norm_factor(rows, scratch, pieces, width, epsilon);
     for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0))
-        logits[row] = line_sum(scratch + (row - first_row) * pieces, pieces) * factor;
+        logits[row] = line_sum(scratch, row - first_row, pieces) * factor;
     device_fence();
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     if (get_local_id(0) == 0)

@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "device/tuning.h"
 
-/* 16-byte chunks of a row that a lane reads at once on GPUs. */
-enum { GPU_CHUNKS = 1 };
+/* What a lane reads of a row at a time on GPUs. */
+enum { CHUNK_BYTES = 16 };
 
 /* Local memory of a work-group on GPUs: every device has 32 KiB, of which lanes may need some to exchange values. */
 enum { GPU_LOCAL_BYTES = 24 << 10 };
@@ -15,7 +15,7 @@ enum { GPU_LOCAL_BYTES = 24 << 10 };
 /* As matvec_segment of the kernels. */
 typedef struct segment_argument {
     matvec_argument matrix;
-    int32_t first_group, block, parts, out_row;
+    int32_t first_group, block, out_row;
 } segment_argument;
 
 /* One segment of a launch: a slab, or all matrices of a stack. */
@@ -24,15 +24,16 @@ typedef struct segment {
     const matrix *weight;
     const matrix_slab *slab;
     size_t rows, out_row;
-    size_t pieces, block, parts;
+    size_t pieces, block;
 } segment;
 
-/* What launches of a kernel share: lane groups of a work-group, at most and as chosen, and work-groups that run at a
- * time. */
+/* What launches of a kernel share. */
 typedef struct geometry {
     const device_shape *device;
-    size_t tile; /* rows of each matrix in a tile */
-    size_t most, lane_groups, at_once;
+    size_t tile;        /* rows of each matrix in a tile */
+    size_t lanes;       /* that share a row */
+    size_t lane_groups; /* of a work-group */
+    size_t at_once;     /* work-groups that run at a time */
     size_t local_bytes;
     size_t least_block; /* rows that are worth a group */
 } geometry;
@@ -87,18 +88,22 @@ bool matvec_takes_heads(const matvec_op *op, const matrix *weight, size_t in_ste
 
 hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types, unsigned matrices)
 {
-    TRY(bytes_format(options, " -D ROWS=%zu -D CHUNKS=%d -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u",
-                     tile_rows(device), GPU_CHUNKS, most_items(device), matrices, types));
+    TRY(bytes_format(options, " -D ROWS=%zu -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u",
+                     tile_rows(device), most_items(device), matrices, types));
     return device_limit_registers(options, device, (unsigned)unit_items(device));
 }
 
-static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, unsigned types, unsigned matrices)
+/* lanes: those that share a row, if not all of a lane group of the device. */
+static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, unsigned types, unsigned matrices,
+                               size_t lanes)
 {
     byte_array options = {0};
     hadal_status status;
     if (*found)
         return HADAL_OK;
     TRY_OR(done, matvec_options(&options, op->device, types, matrices));
+    if (lanes < device_shape_of(op->device)->lanes)
+        TRY_OR(done, bytes_format(&options, " -D ROW_LANES=%zu", lanes));
     TRY_OR(done, kernel_get(found, op->device, "matvec", name, options.data));
 done:
     bytes_free(&options);
@@ -118,19 +123,32 @@ const buffer *matvec_scales(const matrix_slab *slab)
     return slab->scales ? slab->scales : slab->values;
 }
 
-/* Pieces into which lane groups cut a row. */
-static size_t pieces_of(const device_shape *shape, const matrix *weight)
+static size_t chunks_of(const matrix *weight)
 {
-    size_t chunk = 16 / dtype_bytes(weight->type);
-    return shape->cpu ? 1 : divide_up(weight->stride, shape->lanes * chunk * GPU_CHUNKS);
+    return divide_up(weight->stride * dtype_bytes(weight->type), CHUNK_BYTES);
 }
 
-/* Lane groups for rows of so many pieces: all of them as often as they fit, or else in as few turns as can be. */
-static geometry choose_geometry(const hadal_device *device, const kernel *used, size_t pieces, size_t matrices)
+/* Lanes that share a row of so many chunks: fewer than the device's where more would have nothing to do, but one for
+ * each line of a tile. log2 of that goes to *index. */
+static size_t choose_lanes(size_t *index, const hadal_device *device, size_t chunks)
+{
+    size_t lanes = 1, most = device_shape_of(device)->lanes;
+    for (*index = 0; lanes < most && (lanes < chunks || lanes < tile_rows(device)); ++*index)
+        lanes *= 2;
+    return lanes;
+}
+
+/* Pieces into which lane groups cut a row. */
+static size_t pieces_of(const geometry *g, const matrix *weight)
+{
+    return g->device->cpu ? 1 : divide_up(chunks_of(weight), g->lanes);
+}
+
+static geometry choose_geometry(const hadal_device *device, const kernel *used, size_t lanes, size_t matrices)
 {
     const device_shape *shape = device_shape_of(device);
     size_t units = hadal_device_describe(device)->compute_units;
-    geometry g = {.device = shape, .tile = tile_rows(device) / matrices, .most = 1, .lane_groups = 1,
+    geometry g = {.device = shape, .tile = tile_rows(device) / matrices, .lanes = lanes, .lane_groups = 1,
                   .local_bytes = local_bytes(device)};
     if (shape->cpu) {
         g.at_once = units * device_tuned(device, TUNED_MATVEC_GROUPS);
@@ -138,48 +156,38 @@ static geometry choose_geometry(const hadal_device *device, const kernel *used, 
         return g;
     }
     size_t items = min_size(min_size(kernel_max_group(used), most_items(device)), unit_items(device));
-    g.most = max_size(items / shape->lanes, 1);
-    g.lane_groups = divide_up(pieces, divide_up(pieces, g.most));
-    g.lane_groups *= g.most / g.lane_groups;
-    g.at_once = units * max_size(unit_items(device) / (g.lane_groups * shape->lanes), 1);
+    g.lane_groups = max_size(items / lanes, 1);
+    g.at_once = units * max_size(unit_items(device) / (g.lane_groups * lanes), 1);
     return g;
 }
 
-static size_t parts_of(const geometry *g, size_t pieces, size_t block)
+/* Floats of local memory, as multiply_block of the kernels says. */
+static size_t scratch_bytes(const geometry *g, size_t block, size_t pieces, size_t matrices, size_t stride)
 {
-    return max_size(min_size(g->lane_groups / pieces, divide_up(block, g->tile)), 1);
+    size_t lines = round_up(block, g->tile) * matrices;
+    return (lines * (pieces | 1) + g->lane_groups + (g->device->cpu ? stride : 0)) * sizeof(float);
 }
 
-/* Floats of local memory: for each line of a block its pieces, one more line of pieces, on CPUs a copy of the input. */
-static size_t scratch_bytes(const geometry *g, size_t block, size_t parts, size_t pieces, size_t matrices,
-                            size_t stride)
-{
-    size_t lines = parts * round_up(divide_up(block, parts), g->tile) * matrices;
-    return ((lines + 1) * pieces + (g->device->cpu ? stride : 0)) * sizeof(float);
-}
-
-/* Rows of a block when `copies` matrices of so many rows share the groups that run at once: the block that wastes
- * least, in few rounds, for each of them begins with waiting. */
+/* Rows of a block when `copies` matrices of so many rows share the groups that run at once: what takes least time,
+ * counted in tiles of a lane group. Each of so many rounds of groups has START tiles' time of waiting, and groups of
+ * several rounds do not end together: one round more. */
 static size_t choose_block(const geometry *g, size_t rows, size_t copies, size_t pieces, size_t matrices, size_t stride)
 {
-    enum { MOST_ROUNDS = 4 };
-    size_t best = g->tile;
-    double best_use = 0;
+    enum { START = 2, MOST_ROUNDS = 64 };
+    size_t best = g->tile, least = SIZE_MAX;
     for (size_t round = 1; round <= MOST_ROUNDS; round++) {
-        size_t groups = g->at_once * round;
-        size_t block = round_up(divide_up(rows * copies, groups), g->tile);
-        while (divide_up(rows, block) * copies > groups && block < rows)
-            block += g->tile;
+        size_t block = round_up(divide_up(rows, max_size(g->at_once * round / copies, 1)), g->tile);
         block = max_size(block, g->least_block);
-        double use = (double)(rows * copies) / (double)(groups * block) - 0.02 * (double)round;
-        if (use > best_use) {
+        size_t rounds = divide_up(divide_up(rows, block) * copies, g->at_once);
+        size_t tiles = divide_up(block / g->tile * pieces, g->lane_groups);
+        size_t time = rounds * (tiles + START) + (rounds > 1 ? tiles : 0);
+        if (time < least && scratch_bytes(g, block, pieces, matrices, stride) <= g->local_bytes) {
+            least = time;
             best = block;
-            best_use = use;
         }
+        if (block <= max_size(g->tile, g->least_block))
+            break; /* no smaller ones */
     }
-    while (best > g->tile &&
-           scratch_bytes(g, best, parts_of(g, pieces, best), pieces, matrices, stride) > g->local_bytes)
-        best = round_up(best / 2, g->tile);
     return best;
 }
 
@@ -192,11 +200,11 @@ static size_t share_groups(segment *segments, size_t count, const geometry *g, s
     size_t groups = 0;
     for (size_t i = 0; i < count; i++) {
         segment *s = &segments[i];
+        s->pieces = pieces_of(g, s->weight);
         double share = (double)matrix_bytes(s->weight, s->rows) / (double)bytes;
         geometry own = *g;
         own.at_once = max_size((size_t)((double)g->at_once * share), 1);
         s->block = choose_block(&own, s->rows, copies, s->pieces, 1, s->weight->stride);
-        s->parts = parts_of(g, s->pieces, s->block);
         groups += divide_up(s->rows, s->block);
     }
     return groups;
@@ -211,21 +219,20 @@ typedef struct product {
 
 static hadal_status launch_segments(matvec_op *op, const product *p, segment *segments, size_t count)
 {
-    const device_shape *shape = device_shape_of(op->device);
     const matvec_input *in = p->in;
     unsigned types = 0;
-    size_t pieces = 1, scratch = 0, first_group = 0, columns = segments[0].weight->columns;
+    size_t chunks = 1, lane_index, scratch = 0, first_group = 0, columns = segments[0].weight->columns;
     for (size_t i = 0; i < count; i++) {
         types |= 1u << segments[i].weight->type;
-        segments[i].pieces = pieces_of(shape, segments[i].weight);
-        pieces = max_size(pieces, segments[i].pieces);
+        chunks = max_size(chunks, chunks_of(segments[i].weight));
     }
-    kernel **used = &op->segments[types];
-    TRY(get_kernel(used, op, "matvec_segments", types, 1));
-    geometry g = choose_geometry(op->device, *used, pieces, 1);
+    size_t lanes = choose_lanes(&lane_index, op->device, chunks);
+    kernel **used = &op->segments[types][lane_index];
+    TRY(get_kernel(used, op, "matvec_segments", types, 1, lanes));
+    geometry g = choose_geometry(op->device, *used, lanes, 1);
     launch_shape launch = {
         .groups = {share_groups(segments, count, &g, p->copies), p->copies},
-        .size = {g.lane_groups * shape->lanes},
+        .size = {g.lane_groups * g.lanes},
         .bytes = p->copies * columns * sizeof(float),
     };
     segment_argument arguments[MATVEC_SEGMENTS];
@@ -234,12 +241,12 @@ static hadal_status launch_segments(matvec_op *op, const product *p, segment *se
         const segment *s = &segments[i < count ? i : 0];
         last[i] = s;
         arguments[i] = (segment_argument){matvec_argument_of(s->weight), i < count ? (int32_t)first_group : INT32_MAX,
-                                          (int32_t)s->block, (int32_t)s->parts, (int32_t)s->out_row};
+                                          (int32_t)s->block, (int32_t)s->out_row};
         arguments[i].matrix.rows = (int32_t)s->rows;
         if (i >= count)
             continue;
         first_group += divide_up(s->rows, s->block);
-        scratch = max_size(scratch, scratch_bytes(&g, s->block, s->parts, s->pieces, 1, s->weight->stride));
+        scratch = max_size(scratch, scratch_bytes(&g, s->block, s->pieces, 1, s->weight->stride));
         launch.bytes += p->copies * (matrix_bytes(s->weight, s->rows) + s->rows * sizeof(float));
         launch.operations += 2 * (uint64_t)p->copies * s->rows * columns;
     }
@@ -286,11 +293,10 @@ hadal_status matvec_heads(matvec_op *op, buffer *out, size_t out_step, const buf
 
 matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matrix *weight)
 {
-    size_t pieces = pieces_of(device_shape_of(device), weight);
-    geometry g = choose_geometry(device, used, pieces, 1);
-    size_t block = choose_block(&g, weight->rows, 1, pieces, 1, weight->stride), parts = parts_of(&g, pieces, block);
-    return (matvec_plan){divide_up(weight->rows, block), g.lane_groups * g.device->lanes, block, parts,
-                         scratch_bytes(&g, block, parts, pieces, 1, weight->stride)};
+    geometry g = choose_geometry(device, used, device_shape_of(device)->lanes, 1);
+    size_t pieces = pieces_of(&g, weight), block = choose_block(&g, weight->rows, 1, pieces, 1, weight->stride);
+    return (matvec_plan){divide_up(weight->rows, block), g.lane_groups * g.lanes, block,
+                         scratch_bytes(&g, block, pieces, 1, weight->stride)};
 }
 
 /* ---- Experts ---------------------------------------------------------------------------------------- */
@@ -336,16 +342,15 @@ hadal_status matvec_gated(matvec_op *op, buffer *act, const matvec_input *in, co
     const matrix *routed = choices ? experts->gate : shared_gate, *routed_up = choices ? experts->up : shared_up;
     unsigned types = 1u << routed->type | 1u << shared_gate->type;
     kernel **used = &op->gated[types];
-    TRY(get_kernel(used, op, "matvec_gated", types, 2));
-    size_t pieces = max_size(pieces_of(shape, routed), pieces_of(shape, shared_gate));
-    geometry g = choose_geometry(op->device, *used, pieces, 2);
+    TRY(get_kernel(used, op, "matvec_gated", types, 2, shape->lanes));
+    geometry g = choose_geometry(op->device, *used, shape->lanes, 2);
+    size_t pieces = max_size(pieces_of(&g, routed), pieces_of(&g, shared_gate));
     size_t rows = max_size(routed->rows, shared_gate->rows);
     size_t block = choose_block(&g, rows, (choices + 1) * tokens, pieces, 2, shared_gate->stride);
-    size_t parts = parts_of(&g, pieces, block);
     size_t width = choices * slot_stride(routed) + slot_stride(shared_gate);
     launch_shape launch = {
         .groups = {divide_up(rows, block), choices + 1, tokens},
-        .size = {g.lane_groups * shape->lanes},
+        .size = {g.lane_groups * g.lanes},
         .bytes = 2 * expert_bytes(experts, routed, shared_gate) +
                  tokens * (shared_gate->columns + width) * sizeof(float),
         .operations = 4 * expert_products(experts, routed, shared_gate),
@@ -353,7 +358,7 @@ hadal_status matvec_gated(matvec_op *op, buffer *act, const matvec_input *in, co
     const matvec_argument routed_matrix = matvec_argument_of(routed), shared_matrix = matvec_argument_of(shared_gate);
     return LAUNCH(*used, launch, arg_buffer(act), arg_buffer(in->in), arg_buffer(in->norm_weight),
                   arg_int((int64_t)shared_gate->columns), arg_float(in->epsilon), arg_int((int64_t)block),
-                  arg_int((int64_t)parts), arg_local(scratch_bytes(&g, block, parts, pieces, 2, shared_gate->stride)),
+                  arg_local(scratch_bytes(&g, block, pieces, 2, shared_gate->stride)),
                   arg_int((int64_t)shared_gate->stride), arg_int((int64_t)width), arg_int((int64_t)slot_stride(routed)),
                   arg_buffer(choices ? experts->ids : in->in), arg_int((int64_t)choices),
                   arg_buffer(routed->slabs->values), arg_buffer(matvec_scales(routed->slabs)),
@@ -371,22 +376,21 @@ hadal_status matvec_down(matvec_op *op, buffer *x, const buffer *act, const matv
     const matrix *routed = choices ? experts->down : shared_down;
     unsigned types = 1u << routed->type | 1u << shared_down->type;
     kernel **used = &op->down[types];
-    TRY(get_kernel(used, op, "matvec_down", types, 1));
-    size_t pieces = choices * pieces_of(shape, routed) + pieces_of(shape, shared_down);
+    TRY(get_kernel(used, op, "matvec_down", types, 1, shape->lanes));
+    geometry g = choose_geometry(op->device, *used, shape->lanes, 1);
+    size_t pieces = choices * pieces_of(&g, routed) + pieces_of(&g, shared_down);
     size_t stride = max_size(routed->stride, shared_down->stride);
-    geometry g = choose_geometry(op->device, *used, pieces, 1);
     size_t block = choose_block(&g, rows, tokens, pieces, 1, stride);
-    size_t parts = parts_of(&g, pieces, block);
     size_t width = choices * routed->stride + shared_down->stride;
     launch_shape launch = {
         .groups = {divide_up(rows, block), 1, tokens},
-        .size = {g.lane_groups * shape->lanes},
+        .size = {g.lane_groups * g.lanes},
         .bytes = expert_bytes(experts, routed, shared_down) + tokens * (width + 2 * rows) * sizeof(float),
         .operations = 2 * expert_products(experts, routed, shared_down),
     };
     const matvec_argument routed_matrix = matvec_argument_of(routed), shared_matrix = matvec_argument_of(shared_down);
-    return LAUNCH(*used, launch, arg_buffer(x), arg_buffer(act), arg_int((int64_t)block), arg_int((int64_t)parts),
-                  arg_local(scratch_bytes(&g, block, parts, pieces, 1, stride)),
+    return LAUNCH(*used, launch, arg_buffer(x), arg_buffer(act), arg_int((int64_t)block),
+                  arg_local(scratch_bytes(&g, block, pieces, 1, stride)),
                   arg_int((int64_t)round_up(rows, ROW_UNIT)), arg_int((int64_t)width), arg_int((int64_t)routed->stride),
                   arg_buffer(choices ? experts->ids : act), arg_buffer(choices ? experts->weights : act),
                   arg_int((int64_t)choices), arg_buffer(routed->slabs->values),

@@ -11,11 +11,12 @@
 #include "base/memory.h"
 #include "ops/matrix.h"
 
-enum { MATVEC_TYPES = 1 << DTYPE_COUNT, MATVEC_SEGMENTS = 4 };
+enum { MATVEC_TYPES = 1 << DTYPE_COUNT, MATVEC_SEGMENTS = 4, MATVEC_LANES = 8 };
 
 typedef struct matvec_op {
     hadal_device *device;
-    kernel *segments[MATVEC_TYPES], *gated[MATVEC_TYPES], *down[MATVEC_TYPES]; /* by the set of dtypes */
+    kernel *segments[MATVEC_TYPES][MATVEC_LANES]; /* by the set of dtypes, and log2 of the lanes that share a row */
+    kernel *gated[MATVEC_TYPES], *down[MATVEC_TYPES];
 } matvec_op;
 
 /* Kernels are got when a dtype is first used. */
@@ -84,10 +85,9 @@ const buffer *matvec_scales(const matrix_slab *slab);
 HADAL_CHECKED hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types,
                                           unsigned matrices);
 
-/* How a launch goes down a matrix: groups of `items` work-items, each with `block` rows in `parts`, and bytes of local
- * memory. */
+/* How a launch goes down a matrix: groups of `items` work-items, each with `block` rows, and bytes of local memory. */
 typedef struct matvec_plan {
-    size_t groups, items, block, parts, scratch;
+    size_t groups, items, block, scratch;
 } matvec_plan;
 
 matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matrix *weight);

@@ -61,7 +61,7 @@ hadal_status route_one(route_op *op, buffer *ids, buffer *weights, buffer *logit
     return LAUNCH(*router, shape, arg_buffer(ids), arg_buffer(weights), arg_buffer(logits), arg_buffer(counter),
                   arg_buffer(bias), arg_float(op->dims.scaling), arg_buffer(in->in), arg_buffer(in->norm_weight),
                   arg_int((int64_t)weight->columns), arg_float(in->epsilon), arg_int((int64_t)plan.block),
-                  arg_int((int64_t)plan.parts), arg_local(plan.scratch), arg_buffer(weight->slabs->values),
+                  arg_local(plan.scratch), arg_buffer(weight->slabs->values),
                   arg_buffer(matvec_scales(weight->slabs)), arg_struct(&argument, sizeof argument));
 }
 
