@@ -42,6 +42,7 @@ dist_kernels_DATA = \
 	cl/tile.clh \
 	cl/tile_amd.clh \
 	cl/tile_attend.clh \
+	cl/tile_dpas.clh \
 	cl/tile_emulated.clh \
 	cl/tile_half.clh \
 	cl/tile_int8.clh \

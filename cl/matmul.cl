@@ -229,7 +229,7 @@ inline void multiply_columns(float sums[TILE_SUMS], __local tile_b *ring, __glob
 /* Team and rows of this work-item; tokens of this work-item's copies. */
 inline int own_first_row(void)
 {
-    return ((int)get_group_id(1) * (ITEMS / TILE_TEAM) + (int)get_local_id(0) / TILE_TEAM) * TILE_ROWS;
+    return ((int)get_group_id(1) * (ITEMS / TILE_TEAM) + TILE_TEAM_INDEX) * TILE_ROWS;
 }
 
 inline __global const tile_b *copied_chunk(__global const tile_b *packed, size_t row, int packed_stride)

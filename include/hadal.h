@@ -101,7 +101,7 @@ typedef struct hadal_device_info {
     const char *lane_path;             /* how lanes exchange values: "single", "local", "subgroup", "ptx" */
     uint32_t compute_capability;       /* NVIDIA: 10 * major + minor, 0 elsewhere */
     const char *matrix_unit;           /* its matrix instruction: "none", "nvidia wgmma", "nvidia mma", "amd mfma",
-                                        * "amd wmma11", "amd wmma12" */
+                                        * "amd wmma11", "amd wmma12", "intel dpas8", "intel dpas16" */
     hadal_precision precision;         /* of an open device: FAST if its matrix units are used */
     char matrix_unit_failure[192];     /* why they are not though they could be: a self-test that failed; else "" */
     uint32_t tuned;                    /* sizes of kernels that hadal_bench_tune found better than the usual ones */

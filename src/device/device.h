@@ -55,12 +55,14 @@ HADAL_CHECKED hadal_status device_finish(hadal_device *device);
 
 /* The instructions that multiply matrices, of which each has a back end in cl/tile.clh. */
 typedef enum device_matrix {
-    DEVICE_MATRIX_NONE,  /* or precision is exact */
-    DEVICE_MATRIX_WGMMA, /* NVIDIA wgmma, compute capability 9.0 alone */
-    DEVICE_MATRIX_MMA,   /* NVIDIA mma.sync, compute capability 8.0 and later */
-    DEVICE_MATRIX_MFMA,  /* AMD MFMA, gfx90a, gfx942 and gfx950 */
+    DEVICE_MATRIX_NONE,   /* or precision is exact */
+    DEVICE_MATRIX_WGMMA,  /* NVIDIA wgmma, compute capability 9.0 alone */
+    DEVICE_MATRIX_MMA,    /* NVIDIA mma.sync, compute capability 8.0 and later */
+    DEVICE_MATRIX_MFMA,   /* AMD MFMA, gfx90a, gfx942 and gfx950 */
     DEVICE_MATRIX_WMMA11, /* AMD WMMA as gfx11 has it */
     DEVICE_MATRIX_WMMA12, /* as gfx12 has it */
+    DEVICE_MATRIX_DPAS8,  /* Intel DPAS by subgroups of 8 lanes */
+    DEVICE_MATRIX_DPAS16, /* by subgroups of 16 */
     DEVICE_MATRIX_COUNT
 } device_matrix;
 

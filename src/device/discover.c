@@ -16,6 +16,9 @@
 #define DEVICE_COMPUTE_CAPABILITY_MAJOR_NV 0x4000
 #define DEVICE_COMPUTE_CAPABILITY_MINOR_NV 0x4001
 
+/* cl_intel_required_subgroup_size: https://registry.khronos.org/OpenCL/extensions/intel/ */
+#define DEVICE_SUB_GROUP_SIZES_INTEL 0x4108
+
 typedef struct found_device {
     cl_platform_id platform;
     cl_device_id id;
@@ -78,6 +81,28 @@ const char *device_lane_path(hadal_device_kind kind, uint32_t capability)
     return kind == HADAL_DEVICE_CPU ? "single" : capability >= 70 ? "ptx" : "local";
 }
 
+/* Lanes of the smallest subgroup that kernels can require; 0 if that is unknown. */
+static size_t smallest_subgroup(cl_device_id id)
+{
+    size_t sizes[16], bytes = 0, smallest = 0;
+    if (clGetDeviceInfo(id, DEVICE_SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (!smallest || sizes[i] < smallest)
+            smallest = sizes[i];
+    return smallest;
+}
+
+static void describe_matrix_unit(hadal_device_info *info, cl_device_id id, const char *extensions)
+{
+    device_matrix unit = matrix_unit_of_capability(info->compute_capability);
+    if (discover_has_extension(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
+        unit = matrix_unit_of_subgroups(smallest_subgroup(id));
+    info->matrix_unit = matrix_unit_name(unit);
+    if (info->kind == HADAL_DEVICE_GPU && discover_has_extension(extensions, "cl_amd_device_attribute_query"))
+        info->matrix_unit = MATRIX_UNIT_OF_COMPILER;
+}
+
 static void describe_capabilities(hadal_device_info *info, cl_device_id id, const char *extensions)
 {
     bool nvidia = discover_has_extension(extensions, "cl_nv_device_attribute_query");
@@ -92,9 +117,7 @@ static void describe_capabilities(hadal_device_info *info, cl_device_id id, cons
     info->command_buffer = discover_has_extension(extensions, "cl_khr_command_buffer");
     info->integer_dot = discover_has_extension(extensions, "cl_khr_integer_dot_product");
     info->lane_path = device_lane_path(info->kind, info->compute_capability);
-    info->matrix_unit = matrix_unit_name(matrix_unit_of_capability(info->compute_capability));
-    if (discover_has_extension(extensions, "cl_amd_device_attribute_query") && info->kind == HADAL_DEVICE_GPU)
-        info->matrix_unit = MATRIX_UNIT_OF_COMPILER;
+    describe_matrix_unit(info, id, extensions);
 }
 
 void discover_describe(hadal_device_info *info, cl_platform_id platform, cl_device_id id)

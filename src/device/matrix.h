@@ -21,4 +21,8 @@ const char *matrix_unit_options(device_matrix unit, bool emulated);
 /* What NVIDIA's devices of that compute capability (10 * major + minor) have. */
 device_matrix matrix_unit_of_capability(uint32_t capability);
 
+/* What Intel's devices with cl_intel_subgroup_matrix_multiply_accumulate have, of which the smallest subgroup has so
+ * many lanes: the extension's functions are for that size alone. */
+device_matrix matrix_unit_of_subgroups(size_t smallest);
+
 #endif

@@ -38,8 +38,9 @@ enum { TILE_DIM = 128, TILE_HEADS = 64, TILE_KEYS = 64, FEW_ITEMS = 128, MANY_IT
 
 static bool takes_matrix_unit(const device_shape *shape, const index_dims *dims)
 {
-    return shape->matrix == DEVICE_MATRIX_WGMMA && dims->type == HADAL_INDEX_INT8 &&
-           round_up(dims->dim, ROW_UNIT) == TILE_DIM && dims->heads <= TILE_HEADS;
+    bool has_int8 = shape->matrix == DEVICE_MATRIX_WGMMA || shape->matrix == DEVICE_MATRIX_MMA;
+    return has_int8 && dims->type == HADAL_INDEX_INT8 && round_up(dims->dim, ROW_UNIT) == TILE_DIM &&
+           dims->heads <= TILE_HEADS;
 }
 
 static hadal_status get_matrix_kernel(kernel **found, hadal_device *device, const index_dims *dims, const char *name,

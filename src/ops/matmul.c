@@ -24,7 +24,10 @@ static const matmul_shape shapes[DEVICE_MATRIX_COUNT] = {
     [DEVICE_MATRIX_MMA] = {32, 32, {{32, 256}, {64, 256}, {128, 256}}},
     [DEVICE_MATRIX_MFMA] = {64, 64, {{32, 256}, {64, 256}, {128, 256}}},
     [DEVICE_MATRIX_WMMA11] = {32, 16, {{32, 256}, {64, 256}, {128, 256}}},
-    [DEVICE_MATRIX_WMMA12] = {32, 32, {{32, 256}, {64, 256}, {64, 256}}}, /* more sums than 64 tokens' would spill */
+    /* Sums of more than 64 tokens would spill where those are the widest tile. */
+    [DEVICE_MATRIX_WMMA12] = {32, 32, {{32, 256}, {64, 256}, {64, 256}}},
+    [DEVICE_MATRIX_DPAS8] = {8, 8, {{32, 256}, {64, 256}, {64, 256}}},
+    [DEVICE_MATRIX_DPAS16] = {16, 16, {{32, 256}, {64, 256}, {128, 256}}},
 };
 
 static const matmul_shape *shape_of(const matmul_op *op)

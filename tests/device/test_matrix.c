@@ -26,7 +26,7 @@ static void remove_file(const char *directory, const char *name)
     assert_int_equal(unlink(path), 0);
 }
 
-static void matrix_units_go_by_compute_capability(void **state)
+static void matrix_units_go_by_what_devices_report(void **state)
 {
     (void)state;
     static const struct {
@@ -36,6 +36,9 @@ static void matrix_units_go_by_compute_capability(void **state)
                  {90, DEVICE_MATRIX_WGMMA}, {100, DEVICE_MATRIX_MMA}, {120, DEVICE_MATRIX_MMA}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(matrix_unit_of_capability(cases[i].capability), cases[i].unit);
+    assert_int_equal(matrix_unit_of_subgroups(0), DEVICE_MATRIX_NONE);
+    assert_int_equal(matrix_unit_of_subgroups(8), DEVICE_MATRIX_DPAS8);
+    assert_int_equal(matrix_unit_of_subgroups(16), DEVICE_MATRIX_DPAS16);
     for (device_matrix unit = DEVICE_MATRIX_NONE; unit < DEVICE_MATRIX_COUNT; unit++)
         assert_int_equal(matrix_unit_named(matrix_unit_name(unit)), unit);
 }
@@ -63,7 +66,7 @@ static void matrix_units_that_no_device_reports_go_by_the_compiler(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matrix_units_go_by_compute_capability),
+        cmocka_unit_test(matrix_units_go_by_what_devices_report),
         cmocka_unit_test(matrix_units_that_no_device_reports_go_by_the_compiler),
     };
     test_open_device(NULL); /* or skips */

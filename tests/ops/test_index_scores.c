@@ -200,7 +200,7 @@ static void int8_dot_products_are_exact_in_any_dim(void **state)
     }
 }
 
-/* Both of the CPU's shapes where there is one, then the matrix unit or its emulation. */
+/* Both of the CPU's shapes where there is one, then the matrix units or their emulation. */
 static int on_shapes(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +220,9 @@ int main(void)
     };
     int failed = on_shapes();
     const char *name = test_open_matrix_device();
+    failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
+    hadal_device_close(test_device());
+    name = test_open_matrix_unit(DEVICE_MATRIX_MMA);
     failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
     hadal_device_close(test_device());
     return failed != 0;

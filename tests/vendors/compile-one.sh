@@ -85,8 +85,11 @@ compile_nvidia() {
     fi
 }
 
+# Of the extensions that drivers declare ocloc 22.43 must be told of DPAS; what it cannot do with it, it leaves out.
 compile_intel() {
-    "$ocloc" compile -file "$source" -device "$target" -out_dir "$work" -output "$number" --format zebin -options "$*"
+    "$ocloc" compile -file "$source" -device "$target" -out_dir "$work" -output "$number" --format zebin \
+        -options "$* -D cl_intel_subgroup_matrix_multiply_accumulate" || return 1
+    case $* in *TILE_DPAS=*) grep -aq 'has_dpas: *true' "$work/$number"_*.bin || { echo 'no dpas'; return 1; } ;; esac
 }
 
 tab=$(printf '\t')
