@@ -32,8 +32,8 @@ void linear_free(linear_op *op)
     *op = (linear_op){0};
 }
 
-/* Tokens and rows of a block in cl/linear_block.cl; columns that are worth a group, and what a run of them is a multiple
- * of. */
+/* Tokens and rows of a block in cl/linear_block.cl; columns that are worth a group, and what a run of them is a
+ * multiple of. */
 enum { BLOCK_SIDE = 128, FEWEST_SPLIT_COLUMNS = 256, SPLIT_UNIT = 16 };
 
 static size_t count_blocks(size_t tokens, size_t rows)
@@ -213,13 +213,14 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
     return HADAL_OK;
 }
 
-/* Narrow matrices (the router, the indexer's weights and keys) decide which experts and positions are chosen, and cost
- * little: they stay float32. */
+/* Narrow matrices that their makers kept from float8 (the router, the indexer's weights) decide which experts and
+ * positions are chosen, and cost little: they stay float32. */
 enum { FEWEST_MATMUL_ROWS = 512 };
 
 static bool takes_matrix_unit(const linear_op *op, const matrix *weight, size_t tokens)
 {
-    return op->choice != HADAL_LINEAR_CLBLAST && weight->rows >= FEWEST_MATMUL_ROWS &&
+    return op->choice != HADAL_LINEAR_CLBLAST &&
+           (weight->rows >= FEWEST_MATMUL_ROWS || weight->type == DTYPE_F8_E4M3) &&
            matmul_takes(&op->matmul, weight, tokens);
 }
 

@@ -38,12 +38,36 @@ matmul_team matmul_team_of(device_matrix unit)
     return (matmul_team){shape->team_items, shape->team_rows, shape->tiles[MATMUL_TILES - 1].tokens};
 }
 
+static launch_shape cover(const matmul_op *op, size_t tile, size_t tokens, size_t rows, size_t copies)
+{
+    const matmul_shape *shape = shape_of(op);
+    const matmul_tile *used = &shape->tiles[tile];
+    size_t rows_a_group = used->items / shape->team_items * shape->team_rows;
+    return (launch_shape){
+        .groups = {divide_up(tokens, used->tokens), divide_up(rows, rows_a_group), copies},
+        .size = {used->items},
+    };
+}
+
 static size_t choose_tile(const matmul_op *op, size_t tokens)
 {
     const matmul_tile *tiles = shape_of(op)->tiles;
     size_t chosen = 0;
     while (chosen + 1 < MATMUL_TILES && tokens > tiles[chosen].tokens)
         chosen++;
+    return chosen;
+}
+
+/* Of many tokens and few rows: a tile so small that every second compute unit has one. */
+static size_t choose_plain_tile(const matmul_op *op, size_t tokens, size_t rows)
+{
+    size_t chosen = choose_tile(op, tokens), units = hadal_device_describe(op->device)->compute_units;
+    while (chosen > 0 && tokens > shape_of(op)->tiles[chosen].tokens) {
+        launch_shape shape = cover(op, chosen, tokens, rows, 1);
+        if (2 * shape.groups[0] * shape.groups[1] >= units)
+            break;
+        chosen--;
+    }
     return chosen;
 }
 
@@ -160,20 +184,9 @@ hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, head_layout in_r
                   arg_int((int64_t)packed_stride(weight->columns)));
 }
 
-static launch_shape cover(const matmul_op *op, size_t tile, size_t tokens, size_t rows, size_t copies)
-{
-    const matmul_shape *shape = shape_of(op);
-    const matmul_tile *used = &shape->tiles[tile];
-    size_t rows_a_group = used->items / shape->team_items * shape->team_rows;
-    return (launch_shape){
-        .groups = {divide_up(tokens, used->tokens), divide_up(rows, rows_a_group), copies},
-        .size = {used->items},
-    };
-}
-
 hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate)
 {
-    size_t tile = choose_tile(op, tokens);
+    size_t tile = choose_plain_tile(op, tokens, weight->rows);
     kernel **plain = &op->plain[weight->type][tile];
     TRY(get_kernel(plain, op, "matmul", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
