@@ -4,7 +4,8 @@
 /* y = x W^T of many tokens in float32 on GPUs: the portable counterpart of matmul.cl, with the arguments of the
  * kernels of the same names in linear.cl. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items
  * 8 by 8 of them in registers; both operands pass through local memory DEPTH columns at a time, the next ones already
- * on their way in registers. Sums run over the columns in order. */
+ * on their way in registers. Sums run over the columns in order; where there are too few blocks for the device, columns
+ * are split among groups, whose sums linear_sum adds in order. */
 
 #include "dtype.clh"
 
@@ -29,22 +30,81 @@ inline int load_column(void)
     return (int)get_local_id(0) % (DEPTH / 4) * 4;
 }
 
-inline float4 load_weight(__global const weight_t *weight, __global const float *scales, const weights *w, int row,
-                          int column)
+/* Four weights in one access: rows are whole units of 16 elements. */
+inline float4 load_four(__global const weight_t *from)
 {
-    row = min(row, w->rows - 1);
-    float4 values = weight_load(weight, (size_t)row * w->stride + column);
-#ifdef WEIGHT_F8
-    values *= scales[row / w->block_rows * w->scale_columns + column / w->block_columns];
+#if defined(WEIGHT_F32)
+    return *(__global const float4 *)from;
+#elif defined(WEIGHT_F8)
+    return f8_values(*(__global const uchar4 *)from);
+#else
+    uint2 words = *(__global const uint2 *)from;
+#ifdef WEIGHT_F16
+    return (float4)(f16_word(words.x), f16_word(words.y));
+#else
+    return as_float4((uint4)(words.x << 16, words.x & 0xffff0000u, words.y << 16, words.y & 0xffff0000u));
 #endif
-    return values;
+#endif
 }
+
+/* Of the step from `column` on, all of whose columns are of one block of scales. */
+inline void load_rows(float4 loaded[LOADS], __global const weight_t *weight, __global const float *scales,
+                      const weights *w, int first_row, int column)
+{
+#ifdef WEIGHT_F8
+    scales += column / w->block_columns;
+#endif
+#pragma unroll
+    for (int i = 0; i < LOADS; i++) {
+        int row = min(first_row + load_row(i), w->rows - 1);
+        loaded[i] = load_four(weight + (size_t)row * w->stride + column + load_column());
+#ifdef WEIGHT_F8
+        loaded[i] *= scales[row / w->block_rows * w->scale_columns];
+#endif
+    }
+}
+
+inline void load_tokens(float4 loaded[LOADS], __global const float *const inputs[LOADS], int column)
+{
+#pragma unroll
+    for (int i = 0; i < LOADS; i++)
+        loaded[i] = *(__global const float4 *)(inputs[i] + column + load_column());
+}
+
+/* Work-items of a warp make 32 rows by 64 tokens, each 2 by 2 squares of 4 by 4, so that what they read of a column at
+ * once lies in 128 bytes; row and token of the first square. */
+inline int first_sum_row(void)
+{
+    return (int)get_local_id(0) / 64 * 32 + (int)get_local_id(0) % 32 / 8 * 4;
+}
+
+inline int first_sum_token(void)
+{
+    return (int)get_local_id(0) / 32 % 2 * 64 + (int)get_local_id(0) % 8 * 4;
+}
+
+#define NEXT_ROW 16   /* from one square to the next */
+#define NEXT_TOKEN 32
+
+/* Row and token of sums[r][t] in the block. */
+inline int sum_row(int r)
+{
+    return first_sum_row() + r % 4 + r / 4 * NEXT_ROW;
+}
+
+inline int sum_token(int t)
+{
+    return first_sum_token() + t % 4 + t / 4 * NEXT_TOKEN;
+}
+
+/* The second half of a step's columns have their rows in exchanged eights: so a store meets each bank once. */
+#define EXCHANGED(column) ((column)&8)
 
 inline void store_columns(__local float *operand, const float4 loaded[LOADS])
 {
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
-        __local float *target = operand + load_column() * ROW + load_row(i);
+        __local float *target = operand + load_column() * ROW + (load_row(i) ^ EXCHANGED(load_column()));
         target[0] = loaded[i].x;
         target[ROW] = loaded[i].y;
         target[2 * ROW] = loaded[i].z;
@@ -52,42 +112,37 @@ inline void store_columns(__local float *operand, const float4 loaded[LOADS])
     }
 }
 
-/* sums[row][token] of this work-item; inputs: where its loads' tokens begin. */
+/* sums[row][token] of this work-item over columns first .. end - 1; inputs: where its loads' tokens begin. */
 inline void multiply_block(float sums[SIDE][SIDE], __local float *tokens, __local float *rows,
                            __global const float *const inputs[LOADS], __global const weight_t *weight,
-                           __global const float *scales, const weights *w, int first_row)
+                           __global const float *scales, const weights *w, int first_row, int first, int end)
 {
     float4 next_tokens[LOADS], next_rows[LOADS];
-    int me = get_local_id(0), row_at = me / 16 * 4, token_at = me % 16 * 4;
 #pragma unroll
     for (int r = 0; r < SIDE; r++)
 #pragma unroll
         for (int t = 0; t < SIDE; t++)
             sums[r][t] = 0.0f;
-#pragma unroll
-    for (int i = 0; i < LOADS; i++) {
-        next_tokens[i] = vload4(0, inputs[i] + load_column());
-        next_rows[i] = load_weight(weight, scales, w, first_row + load_row(i), load_column());
-    }
-    for (int column = 0; column < w->stride; column += DEPTH) {
+    load_tokens(next_tokens, inputs, first);
+    load_rows(next_rows, weight, scales, w, first_row, first);
+    for (int column = first; column < end; column += DEPTH) {
         barrier(CLK_LOCAL_MEM_FENCE);
         store_columns(tokens, next_tokens);
         store_columns(rows, next_rows);
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (column + DEPTH < w->stride)
-#pragma unroll
-            for (int i = 0; i < LOADS; i++) {
-                next_tokens[i] = vload4(0, inputs[i] + column + DEPTH + load_column());
-                next_rows[i] =
-                    load_weight(weight, scales, w, first_row + load_row(i), column + DEPTH + load_column());
-            }
+        if (column + DEPTH < end) {
+            load_tokens(next_tokens, inputs, column + DEPTH);
+            load_rows(next_rows, weight, scales, w, first_row, column + DEPTH);
+        }
 #pragma unroll
         for (int k = 0; k < DEPTH; k++) {
             float a[SIDE], b[SIDE];
-            vstore4(vload4(0, rows + k * ROW + row_at), 0, a);
-            vstore4(vload4(0, rows + k * ROW + row_at + BLOCK / 2), 1, a);
-            vstore4(vload4(0, tokens + k * ROW + token_at), 0, b);
-            vstore4(vload4(0, tokens + k * ROW + token_at + BLOCK / 2), 1, b);
+            __local const float *row = rows + k * ROW + (first_sum_row() ^ EXCHANGED(k));
+            __local const float *token = tokens + k * ROW + (first_sum_token() ^ EXCHANGED(k));
+            vstore4(*(__local const float4 *)row, 0, a);
+            vstore4(*(__local const float4 *)(row + NEXT_ROW), 1, a);
+            vstore4(*(__local const float4 *)token, 0, b);
+            vstore4(*(__local const float4 *)(token + NEXT_TOKEN), 1, b);
 #pragma unroll
             for (int r = 0; r < SIDE; r++)
 #pragma unroll
@@ -97,33 +152,26 @@ inline void multiply_block(float sums[SIDE][SIDE], __local float *tokens, __loca
     }
 }
 
-/* Row and token of sums[r][t] in the block. */
-inline int sum_row(int r)
-{
-    return (int)get_local_id(0) / 16 * 4 + r % 4 + r / 4 * (BLOCK / 2);
-}
-
-inline int sum_token(int t)
-{
-    return (int)get_local_id(0) % 16 * 4 + t % 4 + t / 4 * (BLOCK / 2);
-}
-
-/* out[token, out_column + row] (+)= in[in_row + token] . weight[row]. */
+/* out[token, out_column + row] (+)= in[in_row + token] . weight[row]. Groups: blocks of rows, of tokens, and runs of
+ * `run` columns, each of which has an out of its own, part_size floats behind that of the one before. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 linear(__global float *out, __global const float *in, __global const weight_t *weight, __global const float *scales,
        int tokens, int in_row, int in_stride, int out_stride, int out_column, int rows, int stride, int block_rows,
-       int block_columns, int scale_columns, int accumulate)
+       int block_columns, int scale_columns, int accumulate, int run, int part_size)
 {
     __local float token_columns[DEPTH * ROW] __attribute__((aligned(16)));
     __local float row_columns[DEPTH * ROW] __attribute__((aligned(16)));
     weights w = {rows, stride, block_rows, block_columns, scale_columns};
     int first_row = (int)get_group_id(0) * BLOCK, first_token = (int)get_group_id(1) * BLOCK;
+    int first = (int)get_group_id(2) * run;
     float sums[SIDE][SIDE];
     __global const float *inputs[LOADS];
 #pragma unroll
     for (int i = 0; i < LOADS; i++)
         inputs[i] = in + (size_t)(in_row + min(first_token + load_row(i), tokens - 1)) * in_stride;
-    multiply_block(sums, token_columns, row_columns, inputs, weight, scales, &w, first_row);
+    multiply_block(sums, token_columns, row_columns, inputs, weight, scales, &w, first_row, first,
+                   min(first + run, stride));
+    out += get_group_id(2) * (size_t)part_size;
 #pragma unroll
     for (int t = 0; t < SIDE; t++)
 #pragma unroll
@@ -134,6 +182,22 @@ linear(__global float *out, __global const float *in, __global const weight_t *w
                 *target = accumulate ? *target + sums[r][t] : sums[r][t];
             }
         }
+}
+
+/* out[token, row] (+)= the sum of parts[run, token, row] over the runs, in order; rows of both are out_stride floats
+ * apart. Groups of ITEMS: rows, tokens. */
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+linear_sum(__global float *out, __global const float *parts, int runs, int part_size, int out_stride, int rows,
+           int accumulate)
+{
+    int row = (int)get_global_id(0);
+    if (row >= rows)
+        return;
+    size_t at = get_group_id(1) * (size_t)out_stride + row;
+    float sum = accumulate ? out[at] : 0.0f;
+    for (int run = 0; run < runs; run++)
+        sum += parts[run * (size_t)part_size + at];
+    out[at] = sum;
 }
 
 /* out[slot] = in[slot / slots_per_input] . weight[expert of slot]^T, as in linear.cl. */
@@ -156,7 +220,7 @@ linear_experts(__global float *out, __global const float *in, __global const wei
 #pragma unroll
         for (int i = 0; i < LOADS; i++)
             inputs[i] = in + (size_t)(slots[min(block + load_row(i), end - 1)] / slots_per_input) * in_stride;
-        multiply_block(sums, token_columns, row_columns, inputs, weight, scales, &w, first_row);
+        multiply_block(sums, token_columns, row_columns, inputs, weight, scales, &w, first_row, 0, stride);
 #pragma unroll
         for (int t = 0; t < SIDE; t++)
 #pragma unroll

@@ -12,7 +12,8 @@ typedef struct linear_tile {
     uint32_t tokens, rows, items;
 } linear_tile;
 
-/* Work-items of a work-group of cl/linear_block.cl, and of others on GPUs at most. */
+/* Work-items of a work-group of cl/linear_block.cl, of which a multiprocessor takes two; and of others on GPUs at
+ * most. */
 enum { GPU_ITEMS = 256 };
 
 hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice)
@@ -27,22 +28,36 @@ void linear_free(linear_op *op)
 {
     matmul_free(&op->matmul);
     buffer_free(op->dequantised);
+    buffer_free(op->parts);
     *op = (linear_op){0};
 }
 
-/* Tokens and rows of a block in cl/linear_block.cl. */
-enum { BLOCK_SIDE = 128 };
+/* Tokens and rows of a block in cl/linear_block.cl; columns that are worth a group, and what a run of them is a
+ * multiple of. */
+enum { BLOCK_SIDE = 128, FEWEST_SPLIT_COLUMNS = 256, SPLIT_UNIT = 16 };
 
-/* Of `copies` products, each of `rows` outputs. Blocks only where tokens fill one well enough, and where there are
- * enough to give each compute unit one. */
-static linear_form choose_form(const linear_op *op, size_t tokens, size_t rows, size_t copies)
+static size_t count_blocks(size_t tokens, size_t rows)
 {
-    size_t blocks = divide_up(tokens, BLOCK_SIDE) * divide_up(rows, BLOCK_SIDE) * copies;
+    return divide_up(tokens, BLOCK_SIDE) * divide_up(rows, BLOCK_SIDE);
+}
+
+/* Among how many groups the columns of a block are split: where there are fewer blocks than compute units, each of
+ * these gets two groups. */
+static size_t choose_splits(const linear_op *op, size_t tokens, size_t rows, size_t columns)
+{
+    size_t blocks = count_blocks(tokens, rows), units = hadal_device_describe(op->device)->compute_units;
+    return blocks < units ? max_size(min_size(2 * units / blocks, columns / FEWEST_SPLIT_COLUMNS), 1) : 1;
+}
+
+/* Blocks only where tokens fill one well enough, and where there are `groups`, of blocks or runs of their columns, to
+ * give each compute unit one. */
+static linear_form choose_form(const linear_op *op, size_t tokens, size_t groups)
+{
     if (tokens == 1)
         return LINEAR_ONE;
     return device_shape_of(op->device)->group >= GPU_ITEMS &&
                    tokens >= device_tuned(op->device, TUNED_LINEAR_BLOCK_FROM) &&
-                   blocks >= hadal_device_describe(op->device)->compute_units
+                   groups >= hadal_device_describe(op->device)->compute_units
                ? LINEAR_BLOCK
                : LINEAR_SEVERAL;
 }
@@ -69,7 +84,9 @@ static hadal_status get_kernel(kernel **found, linear_op *op, const char *family
     byte_array options = {0};
     TRY(bytes_format(&options, "%s -D TOKENS=%u -D ROWS=%u -D ITEMS=%u", matrix_option(type), tile.tokens, tile.rows,
                      tile.items));
-    hadal_status status = kernel_get(found, op->device, family, name, options.data);
+    hadal_status status = form == LINEAR_BLOCK ? device_limit_registers(&options, op->device, 2 * GPU_ITEMS) : HADAL_OK;
+    if (status == HADAL_OK)
+        status = kernel_get(found, op->device, family, name, options.data);
     bytes_free(&options);
     return status;
 }
@@ -86,6 +103,54 @@ static launch_shape cover(const linear_op *op, linear_form form, size_t rows, si
     };
 }
 
+/* A buffer of at least that many bytes. */
+static hadal_status prepare(buffer **held, const linear_op *op, size_t bytes)
+{
+    if (*held && buffer_bytes(*held) >= bytes)
+        return HADAL_OK;
+    buffer_free(*held);
+    *held = NULL;
+    return buffer_create(held, op->device, MEMORY_ACTIVATIONS, bytes);
+}
+
+/* A product of all columns, or of each of several runs of them into its own part. */
+static hadal_status run_blocks(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
+                               size_t tokens, size_t splits, bool accumulate)
+{
+    kernel **plain = &op->plain[weight->type][LINEAR_BLOCK], **sum = &op->sum[weight->type];
+    TRY(get_kernel(plain, op, "linear_block", "linear", weight->type, LINEAR_BLOCK));
+    TRY(get_kernel(sum, op, "linear_block", "linear_sum", weight->type, LINEAR_BLOCK));
+    size_t out_stride = round_up(weight->rows, ROW_UNIT), part = tokens * out_stride;
+    size_t run = round_up(divide_up(weight->stride, splits), SPLIT_UNIT);
+    splits = divide_up(weight->stride, run);
+    if (splits > 1)
+        TRY(prepare(&op->parts, op, splits * part * sizeof(float)));
+    for (size_t i = 0; i < weight->slab_count; i++) {
+        const matrix_slab *slab = &weight->slabs[i];
+        launch_shape shape = cover(op, LINEAR_BLOCK, slab->count, tokens, splits);
+        shape.bytes = matrix_bytes(weight, slab->count) + tokens * (weight->columns + slab->count) * sizeof(float);
+        shape.operations = (uint64_t)2 * tokens * slab->count * weight->columns;
+        TRY(LAUNCH(*plain, shape, arg_buffer(splits > 1 ? op->parts : out), arg_buffer(in), arg_buffer(slab->values),
+                   arg_buffer(slab->scales ? slab->scales : slab->values), arg_int((int64_t)tokens),
+                   arg_int((int64_t)in_row), arg_int((int64_t)weight->stride), arg_int((int64_t)out_stride),
+                   arg_int((int64_t)slab->first), arg_int((int64_t)slab->count), arg_int((int64_t)weight->stride),
+                   arg_int(weight->block_rows), arg_int(weight->block_columns),
+                   arg_int((int64_t)weight->scale_columns), arg_int(accumulate && splits == 1),
+                   arg_int((int64_t)run), arg_int((int64_t)part)));
+    }
+    if (splits == 1)
+        return HADAL_OK;
+    launch_shape shape = {
+        .groups = {divide_up(weight->rows, GPU_ITEMS), tokens},
+        .size = {GPU_ITEMS},
+        .bytes = (splits + 1) * tokens * weight->rows * sizeof(float),
+        .operations = splits * tokens * weight->rows,
+    };
+    return LAUNCH(*sum, shape, arg_buffer(out), arg_buffer(op->parts), arg_int((int64_t)splits),
+                  arg_int((int64_t)part), arg_int((int64_t)out_stride), arg_int((int64_t)weight->rows),
+                  arg_int(accumulate));
+}
+
 static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t in_row, const matrix *weight,
                             size_t tokens, bool accumulate)
 {
@@ -93,9 +158,12 @@ static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t
         const matvec_input input = {.in = in, .row = in_row};
         return matvec_run(&op->matvec, &input, &(matvec_output){out, weight}, 1, accumulate);
     }
-    linear_form form = choose_form(op, tokens, weight->rows, 1);
+    size_t splits = choose_splits(op, tokens, weight->rows, weight->columns);
+    linear_form form = choose_form(op, tokens, count_blocks(tokens, weight->rows) * splits);
+    if (form == LINEAR_BLOCK)
+        return run_blocks(op, out, in, in_row, weight, tokens, splits, accumulate);
     kernel **plain = &op->plain[weight->type][form];
-    TRY(get_kernel(plain, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear", weight->type, form));
+    TRY(get_kernel(plain, op, "linear", "linear", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = cover(op, form, slab->count, tokens, 1);
@@ -118,20 +186,11 @@ static size_t rows_at_once(const matrix *weight)
     return min_size(max_size(rows, 1), weight->rows);
 }
 
-static hadal_status prepare_dequantised(linear_op *op, const matrix *weight)
-{
-    size_t needed = rows_at_once(weight) * weight->stride * sizeof(float);
-    if (op->dequantised && buffer_bytes(op->dequantised) >= needed)
-        return HADAL_OK;
-    buffer_free(op->dequantised);
-    return buffer_create(&op->dequantised, op->device, MEMORY_ACTIVATIONS, needed);
-}
-
 static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
                                 bool accumulate)
 {
     kernel **dequantise = &op->dequantise[weight->type];
-    TRY(prepare_dequantised(op, weight));
+    TRY(prepare(&op->dequantised, op, rows_at_once(weight) * weight->stride * sizeof(float)));
     TRY(get_kernel(dequantise, op, "linear", "dequantise", weight->type, LINEAR_SEVERAL));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
@@ -154,13 +213,14 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
     return HADAL_OK;
 }
 
-/* Narrow matrices (the router, the indexer's weights and keys) decide which experts and positions are chosen, and cost
- * little: they stay float32. */
+/* Narrow matrices that their makers kept from float8 (the router, the indexer's weights) decide which experts and
+ * positions are chosen, and cost little: they stay float32. */
 enum { FEWEST_MATMUL_ROWS = 512 };
 
 static bool takes_matrix_unit(const linear_op *op, const matrix *weight, size_t tokens)
 {
-    return op->choice != HADAL_LINEAR_CLBLAST && weight->rows >= FEWEST_MATMUL_ROWS &&
+    return op->choice != HADAL_LINEAR_CLBLAST &&
+           (weight->rows >= FEWEST_MATMUL_ROWS || weight->type == DTYPE_F8_E4M3) &&
            matmul_takes(&op->matmul, weight, tokens);
 }
 
@@ -292,7 +352,7 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
                                     const matrix_slab *slab, const linear_slots *slots, size_t slots_per_input)
 {
     size_t count = slots->tokens * slots->choices, mean = divide_up(count, weight->experts);
-    linear_form form = choose_form(op, max_size(mean, 2), weight->rows, weight->experts);
+    linear_form form = choose_form(op, max_size(mean, 2), count_blocks(mean, weight->rows) * weight->experts);
     kernel **used = &op->experts[weight->type][form];
     TRY(get_kernel(used, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear_experts", weight->type, form));
     /* Groups for the mean list; longer ones are taken in turns. */

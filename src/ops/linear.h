@@ -27,10 +27,12 @@ typedef struct linear_op {
     dtype packed_type;
     matvec_op matvec;    /* for one token */
     buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
+    buffer *parts;       /* sums over runs of columns, float32 [runs, tokens, rows]; NULL until a product is split */
     kernel *plain[DTYPE_COUNT][LINEAR_FORMS];
     kernel *heads[DTYPE_COUNT][LINEAR_FORMS];
     kernel *experts[DTYPE_COUNT][LINEAR_FORMS];
     kernel *slots[DTYPE_COUNT];
+    kernel *sum[DTYPE_COUNT];
     kernel *dequantise[DTYPE_COUNT];
 } linear_op;
 

@@ -41,12 +41,36 @@ matmul_team matmul_team_of(device_matrix unit)
     return (matmul_team){shape->team_items, shape->team_rows, shape->tiles[MATMUL_TILES - 1].tokens};
 }
 
+static launch_shape cover(const matmul_op *op, size_t tile, size_t tokens, size_t rows, size_t copies)
+{
+    const matmul_shape *shape = shape_of(op);
+    const matmul_tile *used = &shape->tiles[tile];
+    size_t rows_a_group = used->items / shape->team_items * shape->team_rows;
+    return (launch_shape){
+        .groups = {divide_up(tokens, used->tokens), divide_up(rows, rows_a_group), copies},
+        .size = {used->items},
+    };
+}
+
 static size_t choose_tile(const matmul_op *op, size_t tokens)
 {
     const matmul_tile *tiles = shape_of(op)->tiles;
     size_t chosen = 0;
     while (chosen + 1 < MATMUL_TILES && tokens > tiles[chosen].tokens)
         chosen++;
+    return chosen;
+}
+
+/* Of many tokens and few rows: a tile so small that every second compute unit has one. */
+static size_t choose_plain_tile(const matmul_op *op, size_t tokens, size_t rows)
+{
+    size_t chosen = choose_tile(op, tokens), units = hadal_device_describe(op->device)->compute_units;
+    while (chosen > 0 && tokens > shape_of(op)->tiles[chosen].tokens) {
+        launch_shape shape = cover(op, chosen, tokens, rows, 1);
+        if (2 * shape.groups[0] * shape.groups[1] >= units)
+            break;
+        chosen--;
+    }
     return chosen;
 }
 
@@ -122,50 +146,50 @@ static hadal_status prepare(buffer **held, const matmul_op *op, size_t bytes)
     return buffer_create(held, op->device, MEMORY_ACTIVATIONS, bytes);
 }
 
-/* groups: heads, tokens. */
-static hadal_status pack(matmul_op *op, const buffer *in, const matrix *weight, size_t heads, size_t tokens,
-                         head_layout in_rows)
+static hadal_status prepare_packed(matmul_op *op, const matrix *weight, size_t rows)
 {
-    size_t rows = heads * tokens;
     TRY(prepare(&op->packed, op, matmul_packed_bytes(rows, weight->columns)));
-    TRY(prepare(&op->factors, op, matmul_factor_bytes(rows)));
-    TRY(get_kernel(&op->pack[weight->type], op, "matmul_pack", weight->type, MATMUL_TILES - 1));
-    launch_shape shape = {
-        .groups = {heads, tokens},
+    return prepare(&op->factors, op, matmul_factor_bytes(rows));
+}
+
+static launch_shape pack_shape(const matmul_op *op, const matrix *weight, size_t rows, size_t rows_a_group)
+{
+    return (launch_shape){
+        .groups = {divide_up(rows, rows_a_group)},
         .size = {device_shape_of(op->device)->group},
         .bytes = rows * weight->columns * (sizeof(float) + sizeof(uint16_t)),
     };
-    return LAUNCH(op->pack[weight->type], shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
-                  arg_int((int64_t)in_rows.token_stride), arg_int((int64_t)in_rows.head_stride),
-                  arg_int((int64_t)weight->columns),
-                  arg_int((int64_t)packed_stride(weight->columns)));
 }
 
 hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, size_t rows)
 {
-    return pack(op, in, weight, 1, rows, (head_layout){weight->stride, 0});
+    kernel **pack = &op->pack[weight->type];
+    TRY(prepare_packed(op, weight, rows));
+    TRY(get_kernel(pack, op, "matmul_pack", weight->type, MATMUL_TILES - 1));
+    launch_shape shape = pack_shape(op, weight, rows, 1);
+    return LAUNCH(*pack, shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
+                  arg_int((int64_t)weight->stride), arg_int((int64_t)weight->columns),
+                  arg_int((int64_t)packed_stride(weight->columns)));
 }
 
 hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, head_layout in_rows, const matrix *weight,
                                size_t tokens)
 {
-    return pack(op, in, weight, weight->experts, tokens, in_rows);
-}
-
-static launch_shape cover(const matmul_op *op, size_t tile, size_t tokens, size_t rows, size_t copies)
-{
-    const matmul_shape *shape = shape_of(op);
-    const matmul_tile *used = &shape->tiles[tile];
-    size_t rows_a_group = used->items / shape->team_items * shape->team_rows;
-    return (launch_shape){
-        .groups = {divide_up(tokens, used->tokens), divide_up(rows, rows_a_group), copies},
-        .size = {used->items},
-    };
+    const device_shape *device = device_shape_of(op->device);
+    size_t heads = weight->experts, rows = heads * tokens;
+    kernel **pack = &op->pack_heads[weight->type];
+    TRY(prepare_packed(op, weight, rows));
+    TRY(get_kernel(pack, op, "matmul_pack_heads", weight->type, MATMUL_TILES - 1));
+    launch_shape shape = pack_shape(op, weight, rows, device->group / device->lanes);
+    return LAUNCH(*pack, shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
+                  arg_int((int64_t)in_rows.token_stride), arg_int((int64_t)in_rows.head_stride),
+                  arg_int((int64_t)heads), arg_int((int64_t)rows), arg_int((int64_t)weight->columns),
+                  arg_int((int64_t)packed_stride(weight->columns)));
 }
 
 hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t tokens, bool accumulate)
 {
-    size_t tile = choose_tile(op, tokens);
+    size_t tile = choose_plain_tile(op, tokens, weight->rows);
     kernel **plain = &op->plain[weight->type][tile];
     TRY(get_kernel(plain, op, "matmul", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
@@ -188,7 +212,8 @@ hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t
 hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, const buffer *offsets,
                             const buffer *slots, size_t count, size_t slots_per_input)
 {
-    size_t mean = divide_up(count, weight->experts), tile = choose_tile(op, mean);
+    /* Lists are of different lengths, and a tile that isn't full costs less. */
+    size_t mean = divide_up(count, weight->experts), tile = choose_tile(op, 2 * mean);
     kernel **used = &op->experts[weight->type][tile];
     TRY(get_kernel(used, op, "matmul_experts", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {

@@ -15,9 +15,10 @@ enum { MATMUL_TILES = 3 }; /* 32, 64 or 128 tokens a group */
 typedef struct matmul_op {
     hadal_device *device;
     buffer *packed;  /* 16-bit activations of one product */
-    buffer *factors; /* float32 [rows of packed] */
+    buffer *factors; /* float32 [rows of packed]: what takes back the powers of two by which they are scaled */
     bool lent;       /* both belong to the caller; else they are made when they are needed */
     kernel *pack[DTYPE_COUNT];
+    kernel *pack_heads[DTYPE_COUNT];
     kernel *plain[DTYPE_COUNT][MATMUL_TILES];
     kernel *experts[DTYPE_COUNT][MATMUL_TILES];
     kernel *heads[DTYPE_COUNT][MATMUL_TILES];

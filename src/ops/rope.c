@@ -11,6 +11,9 @@
 /* ROPE_LOW of cl/rope.clh: positions of the table's low part. */
 enum { LOW_POSITIONS = 256 };
 
+/* Heads of a token that a lane group takes in turns. */
+enum { HEADS_EACH = 4 };
+
 /* (cos, sin) of pair i at that position. */
 static void write_row(float *row, const double *frequencies, size_t pairs, size_t position, double amplitude)
 {
@@ -56,7 +59,7 @@ done:
 hadal_status rope_create(rope_op *op, hadal_device *device, const rope_dims *dims)
 {
     const device_shape *shape = device_shape_of(device);
-    *op = (rope_op){.dims = *dims, .lanes = shape->lanes, .cpu = shape->cpu};
+    *op = (rope_op){.dims = *dims, .lanes = shape->lanes, .group = shape->group};
     return kernel_get(&op->queries, device, "rope", "rope_queries", "");
 }
 
@@ -67,9 +70,10 @@ hadal_status rope_queries(const rope_op *op, buffer *query, const buffer *q, con
     size_t q_stride = round_up((size_t)dims->heads * (dims->nope + dims->rope), ROW_UNIT);
     size_t padded_pairs = round_up(dims->rope, ROW_UNIT) / 2;
     uint64_t pairs = (uint64_t)tokens * dims->heads * dims->rope / 2;
+    size_t lane_groups = op->group / op->lanes;
     launch_shape shape = {
-        .groups = {op->cpu ? 1 : dims->heads, tokens},
-        .size = {op->lanes},
+        .groups = {op->group > 1 ? divide_up(dims->heads, HEADS_EACH * lane_groups) : 1, tokens},
+        .size = {op->group},
         .bytes = pairs * 4 * sizeof(float),
         .operations = pairs * 14,
     };

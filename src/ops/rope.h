@@ -29,8 +29,7 @@ typedef struct rope_dims {
 typedef struct rope_op {
     rope_dims dims;
     kernel *queries;
-    uint32_t lanes;
-    bool cpu;
+    uint32_t lanes, group;
 } rope_op;
 
 /* Gets the kernels; they belong to the device. */

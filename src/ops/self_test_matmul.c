@@ -43,17 +43,19 @@ static hadal_status check_products(self_test *test, matmul_op *op, dtype type)
     return HADAL_OK;
 }
 
-/* Token t has chosen expert t % 3 of four; the last has none. */
+/* Lists that take each of a tile's widths, and one of none. */
 static hadal_status check_experts(self_test *test, matmul_op *op, dtype type)
 {
-    enum { EXPERTS = 4, TOKENS = 100 };
+    enum { EXPERTS = 5, TOKENS = 250 };
+    static const size_t lists[EXPERTS] = {70, 20, 110, 50, 0};
     int32_t ids[TOKENS], slots[TOKENS], offsets[EXPERTS + 1];
     const matrix *weight;
     float *in;
     double *values, *expected;
     buffer *in_buffer, *out, *slot_buffer, *offset_buffer;
-    for (size_t t = 0; t < TOKENS; t++)
-        ids[t] = (int32_t)(t % 3);
+    for (size_t expert = 0, t = 0; expert < EXPERTS; expert++)
+        for (size_t i = 0; i < lists[expert]; i++)
+            ids[t++ * 7 % TOKENS] = (int32_t)expert;
     reference_dispatch(offsets, slots, ids, TOKENS, EXPERTS);
     TRY(self_test_matrix(test, &weight, &values, type, EXPERTS, ROWS, COLUMNS));
     TRY(self_test_rows(test, &in, &in_buffer, TOKENS, COLUMNS));
@@ -67,7 +69,7 @@ static hadal_status check_experts(self_test *test, matmul_op *op, dtype type)
         for (size_t r = 0; r < ROWS; r++)
             expected[t * ROW_STRIDE + r] =
                 reference_dot(in + t * STRIDE, values + ((size_t)ids[t] * ROWS + r) * COLUMNS, COLUMNS);
-    return self_test_compare(test, out, expected, (size_t)TOKENS * ROW_STRIDE, tolerance(type), "3 of 4 experts");
+    return self_test_compare(test, out, expected, (size_t)TOKENS * ROW_STRIDE, tolerance(type), "4 of 5 experts");
 }
 
 static hadal_status check_heads(self_test *test, matmul_op *op, dtype type)

@@ -316,18 +316,21 @@ static void matrices_are_split_at_the_largest_allocation(void **state)
     test_device_now = whole;
 }
 
-/* The form for GPUs with groups of 256: blocks of 128 tokens and rows, whole and cut off, and experts' lists. */
+/* The form for GPUs with groups of 256: blocks of 128 tokens and rows, whole and cut off, their columns split among
+ * groups where blocks are few, and experts' lists. */
 static void many_tokens_are_multiplied_in_blocks(void **state)
 {
     (void)state;
     static const device_shape wide = {.vector = 4, .lanes = 32, .group = 256};
     static const shape_case blocks[] = {{64, 330, 40, 128, 128}, {130, 64, 72, 48, 32}};
+    static const shape_case split[] = {{64, 100, 2570, 128, 128}, {70, 17, 4000, 16, 48}}; /* of one block each */
     hadal_device *other = test_device_now;
     if (device_shape_of(other)->lanes == 1)
         skip(); /* once is enough */
     test_open_device(&wide);
     for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
         check_linear(type, &blocks[type % 2], HADAL_LINEAR_OWN, type % 2 == 1);
+        check_linear(type, &split[type % 2], HADAL_LINEAR_OWN, type % 2 == 0);
         check_experts(type, 200, 2, 4, 30, 50);
     }
     hadal_device_close(test_device_now);

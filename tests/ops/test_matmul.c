@@ -187,6 +187,7 @@ static void experts_agree_with_doubles(void **state)
         if (!device_shape_of(test_device())->emulated)
             check_experts(types[type], 100, 1, 3, 30, 64);
     }
+    check_experts(DTYPE_F8_E4M3, 80, 1, 2, 30, 64); /* three quarters of a tile of 128 */
 }
 
 /* However much lies ahead, CLBlast, which computes in float32, does not take the matrix unit's place. */
