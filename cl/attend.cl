@@ -34,6 +34,10 @@ typedef VECTOR_JOIN(float, HEAD_BLOCK) headsv;
 #define vload_heads VECTOR_JOIN(vload, HEAD_BLOCK)
 #define vstore_heads VECTOR_JOIN(vstore, HEAD_BLOCK)
 
+/* Vectors of a cached row, and of its latent part. PoCL stores whole ones at once, but those of vstore in quarters. */
+#define ROW_VECTORS (ROW / VECTOR)
+#define LATENT_VECTORS (PADDED_LATENT / VECTOR)
+
 /* queries[ROW][HEAD_BLOCK] from query [HEAD_BLOCK, ROW], of which `heads` exist; the others repeat the last. */
 inline void load_queries(float *queries, __global const float *query, int heads)
 {
@@ -43,17 +47,17 @@ inline void load_queries(float *queries, __global const float *query, int heads)
 }
 
 /* tile[KEY_TILE][ROW] = the rows at list[first..first + count - 1], or at first.. when list is null; then zeros. */
-inline void load_tile(float *tile, __global const cache_t *cache, __global const int *list, int first, int count)
+inline void load_tile(floatv *tile, __global const cache_t *cache, __global const int *list, int first, int count)
 {
     for (int key = 0; key < KEY_TILE; key++) {
         if (key >= count) {
-            for (int i = 0; i < ROW; i += VECTOR)
-                vstorev((floatv)(0.0f), 0, tile + key * ROW + i);
+            for (int i = 0; i < ROW_VECTORS; i++)
+                tile[key * ROW_VECTORS + i] = (floatv)(0.0f);
             continue;
         }
         __global const cache_t *row = cache + (size_t)(list ? list[first + key] : first + key) * ROW;
-        for (int i = 0; i < ROW; i += VECTOR)
-            vstorev(cache_load(row, i), 0, tile + key * ROW + i);
+        for (int i = 0; i < ROW_VECTORS; i++)
+            tile[key * ROW_VECTORS + i] = cache_load(row, i * VECTOR);
     }
 }
 
@@ -90,22 +94,22 @@ inline headsv weigh_tile(float *weights, headsv *largest, headsv *total, const f
 }
 
 /* sums[HEAD_BLOCK][PADDED_LATENT] = sums * factors + weights^T tile. */
-inline void add_tile(float *sums, const float *factors, const float *weights, const float *tile)
+inline void add_tile(floatv *sums, const float *factors, const float *weights, const floatv *tile)
 {
-    for (int i = 0; i < PADDED_LATENT; i += VECTOR) {
+    for (int i = 0; i < LATENT_VECTORS; i++) {
         floatv sum[HEAD_BLOCK];
 #pragma unroll
         for (int h = 0; h < HEAD_BLOCK; h++)
-            sum[h] = vloadv(0, sums + h * PADDED_LATENT + i) * factors[h];
+            sum[h] = sums[h * LATENT_VECTORS + i] * factors[h];
         for (int key = 0; key < KEY_TILE; key++) {
-            floatv latent = vloadv(0, tile + key * ROW + i);
+            floatv latent = tile[key * ROW_VECTORS + i];
 #pragma unroll
             for (int h = 0; h < HEAD_BLOCK; h++)
                 sum[h] += weights[key * HEAD_BLOCK + h] * latent;
         }
 #pragma unroll
         for (int h = 0; h < HEAD_BLOCK; h++)
-            vstorev(sum[h], 0, sums + h * PADDED_LATENT + i);
+            sums[h * LATENT_VECTORS + i] = sum[h];
     }
 }
 
@@ -117,8 +121,9 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
                      int selected_stride, __global const int *counts, __global const int *sequences,
                      int sequence_stride, int split_length)
 {
-    float queries[ROW * HEAD_BLOCK], tile[KEY_TILE * ROW], weights[KEY_TILE * HEAD_BLOCK];
-    float sums[HEAD_BLOCK * PADDED_LATENT], factors[HEAD_BLOCK], totals[HEAD_BLOCK], maxima[HEAD_BLOCK];
+    floatv tile[KEY_TILE * ROW_VECTORS], sums[HEAD_BLOCK * LATENT_VECTORS];
+    float queries[ROW * HEAD_BLOCK], weights[KEY_TILE * HEAD_BLOCK];
+    float factors[HEAD_BLOCK], totals[HEAD_BLOCK], maxima[HEAD_BLOCK];
     size_t token = get_group_id(2);
     int split = get_group_id(0), first_head = (int)get_group_id(1) * HEAD_BLOCK;
     int heads = min(HEADS - first_head, HEAD_BLOCK);
@@ -130,11 +135,11 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
     if (selected)
         selected += token * selected_stride;
     load_queries(queries, query + (token * HEADS + first_head) * ROW, heads);
-    for (int i = 0; i < HEAD_BLOCK * PADDED_LATENT; i += VECTOR)
-        vstorev((floatv)(0.0f), 0, sums + i);
+    for (int i = 0; i < HEAD_BLOCK * LATENT_VECTORS; i++)
+        sums[i] = (floatv)(0.0f);
     for (int first = split * split_length; first < last; first += KEY_TILE) {
         load_tile(tile, cache, selected, first, min(KEY_TILE, last - first));
-        headsv factor = weigh_tile(weights, &largest, &total, queries, tile, last - first);
+        headsv factor = weigh_tile(weights, &largest, &total, queries, (const float *)tile, last - first);
         vstore_heads(factor, 0, factors);
         add_tile(sums, factors, weights, tile);
     }
@@ -145,8 +150,8 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
         size_t at = result_index(first_head + h, split);
         float factor = whole ? 1.0f / totals[h] : 1.0f;
         __global float *row = (whole ? out : scratch) + at * PADDED_LATENT;
-        for (int i = 0; i < PADDED_LATENT; i += VECTOR)
-            vstorev(vloadv(0, sums + h * PADDED_LATENT + i) * factor, 0, row + i);
+        for (int i = 0; i < LATENT_VECTORS; i++)
+            vstorev(sums[h * LATENT_VECTORS + i] * factor, 0, row + i * VECTOR);
         if (!whole)
             split_totals(scratch)[at] = (float2)(maxima[h], totals[h]);
     }

@@ -60,24 +60,51 @@ inline void transpose(floatv block[VECTOR])
     }
 }
 
-/* tile[PADDED_DIM][KEY_TILE] = keys first.. of the cache; beyond its last key, the last one again. */
-inline void load_tile(float *tile, __global const index_t *cache, int first, int keys)
+#if defined(INDEX_INT8) && PADDED_DIM % (4 * VECTOR) == 0
+
+/* Words of four elements are transposed, and then taken apart. */
+#define BLOCK_DIMS (4 * VECTOR)
+#define index_block(p, i) as_floatv(vloadv(0, (__global const int *)((p) + (i))))
+
+inline void store_block(floatv *tile, const floatv block[VECTOR])
 {
-    for (int key = 0; key < KEY_TILE; key += VECTOR)
-        for (int d = 0; d < PADDED_DIM; d += VECTOR) {
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++)
+#pragma unroll
+        for (int byte = 0; byte < 4; byte++)
+            tile[(4 * i + byte) * KEY_VECTORS] = convert_floatv(as_intv(block[i]) << (24 - 8 * byte) >> 24);
+}
+
+#else
+
+#define BLOCK_DIMS VECTOR
+#define index_block(p, i) index_values(p, i)
+
+inline void store_block(floatv *tile, const floatv block[VECTOR])
+{
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++)
+        tile[i * KEY_VECTORS] = block[i];
+}
+
+#endif
+
+/* tile[PADDED_DIM][KEY_VECTORS] = keys first.. of the cache; beyond its last key, the last one again. */
+inline void load_tile(floatv *tile, __global const index_t *cache, int first, int keys)
+{
+    for (int v = 0; v < KEY_VECTORS; v++)
+        for (int d = 0; d < PADDED_DIM; d += BLOCK_DIMS) {
             floatv block[VECTOR];
 #pragma unroll
             for (int i = 0; i < VECTOR; i++)
-                block[i] = index_values(cache, (size_t)min(first + key + i, keys - 1) * PADDED_DIM + d);
+                block[i] = index_block(cache, (size_t)min(first + v * VECTOR + i, keys - 1) * PADDED_DIM + d);
             transpose(block);
-#pragma unroll
-            for (int i = 0; i < VECTOR; i++)
-                vstorev(block[i], 0, tile + (d + i) * KEY_TILE + key);
+            store_block(tile + d * KEY_VECTORS + v, block);
         }
 }
 
 /* total += weight_j * ReLU(query_j . key) of HEAD_TILE heads, of which `heads` exist, and all keys of the tile. */
-inline void add_heads(floatv *total, const float *tile, __global const index_t *queries, __global const float *weights,
+inline void add_heads(floatv *total, const floatv *tile, __global const index_t *queries, __global const float *weights,
                       int heads)
 {
     float query[HEAD_TILE * PADDED_DIM];
@@ -98,7 +125,7 @@ inline void add_heads(floatv *total, const float *tile, __global const index_t *
             floatv key[KEY_VECTORS];
 #pragma unroll
             for (int v = 0; v < KEY_VECTORS; v++)
-                key[v] = vloadv(0, tile + d * KEY_TILE + v * VECTOR);
+                key[v] = tile[d * KEY_VECTORS + v];
 #pragma unroll
             for (int j = 0; j < HEAD_TILE; j++)
 #pragma unroll
@@ -146,7 +173,7 @@ __kernel void index_scores(__global float *scores, int stride, __global const in
                            __global const int *sequences, int sequence_stride, int first_row, int rows, int keys,
                            int query_tile)
 {
-    float tile[PADDED_DIM * KEY_TILE];
+    floatv tile[PADDED_DIM * KEY_VECTORS];
     int first_key = (int)get_group_id(0) * KEY_TILE;
     int first = (int)get_group_id(1) * query_tile, last = min(first + query_tile, rows);
     if (sequence_stride) {

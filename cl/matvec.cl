@@ -61,6 +61,34 @@ __kernel void matvec_segments(__global const float *in, int in_start, int in_ste
 
 #if MATRICES == 2
 
+/* act[0 .. rows - 1] = silu(g) u of lines g, u, g, u, ... times factor. */
+#if LANES > 1
+inline void store_gated(__global float *act, __local const float *lines, int rows, int pieces, float factor)
+{
+    for (int row = get_local_id(0); row < rows; row += (int)get_local_size(0)) {
+        float g = line_sum(lines, 2 * row, pieces) * factor, u = line_sum(lines, 2 * row + 1, pieces) * factor;
+        act[row] = g / (1.0f + exp(-g)) * u;
+    }
+}
+#else
+/* A line is one piece; exponentials are taken VECTOR at a time. */
+inline void store_gated(__global float *act, __local const float *lines, int rows, int pieces, float factor)
+{
+    for (int first = 0; first < rows; first += VECTOR) {
+        float gates[VECTOR], ups[VECTOR];
+        for (int i = 0; i < VECTOR; i++) {
+            __local const float *line = lines + 2 * min(first + i, rows - 1);
+            gates[i] = line[0];
+            ups[i] = line[1];
+        }
+        floatv g = vloadv(0, gates) * factor;
+        vstorev(g / (1.0f + exp(-g)) * (vloadv(0, ups) * factor), 0, gates);
+        for (int i = 0; i < min(VECTOR, rows - first); i++)
+            act[first + i] = gates[i];
+    }
+}
+#endif
+
 /* act[token, slot, row] = silu(g) u, g and u = RMSNorm(in[token]) . row `row` of gate and of up, of the expert
  * ids[token, slot], and for slot == choices of the shared expert, whose matrices are as wide as they like. Groups:
  * blocks of rows, slots, tokens. */
@@ -93,12 +121,8 @@ __kernel void matvec_gated(__global float *act, __global const float *in, __glob
     const matvec_rows rows = {in + token * in_stride, norm_weight, shared_gate, shared_up, shared_gate_scales,
                               shared_up_scales, m, first_row, end_row, block, 2};
     int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
-    float factor = norm_factor(rows, scratch, pieces, width, epsilon);
-    for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0)) {
-        int line = 2 * (row - first_row);
-        float g = line_sum(scratch, line, pieces) * factor, u = line_sum(scratch, line + 1, pieces) * factor;
-        act[row] = g / (1.0f + exp(-g)) * u;
-    }
+    store_gated(act + first_row, scratch, end_row - first_row, pieces,
+                norm_factor(rows, scratch, pieces, width, epsilon));
 }
 
 #else

@@ -30,6 +30,13 @@ device_shape device_choose_shape(const hadal_device_info *info)
     return shape;
 }
 
+static bool flushes_subnormals(cl_device_id id)
+{
+    cl_device_fp_config config = 0;
+    return clGetDeviceInfo(id, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL) != CL_SUCCESS ||
+           !(config & CL_FP_DENORM);
+}
+
 /* The options that every kernel gets. Denormals and NaN keep their meaning: no fast-math. */
 static hadal_status write_common_options(hadal_device *device)
 {
@@ -40,6 +47,8 @@ static hadal_status write_common_options(hadal_device *device)
                      device->shape.lanes, device->shape.group, lane));
     if (device->shape.cpu)
         TRY(bytes_format(&options, " -D CPU"));
+    if (flushes_subnormals(device->id))
+        TRY(bytes_format(&options, " -D FLUSHES_SUBNORMALS"));
     if (strcmp(lane, "LANE_PTX") == 0)
         TRY(bytes_format(&options, " -D PTX=%u", device->info.compute_capability));
     device->common_options = options.data;

@@ -248,6 +248,12 @@ static bool wants_sparse(const settings *s, size_t keys)
     return s->attention == HADAL_ATTENTION_SPARSE;
 }
 
+/* The row of a token in the caches. */
+static int32_t cache_row(const forward *f, const forward_token *token)
+{
+    return (int32_t)((size_t)token->sequence * f->settings.context + (size_t)token->position);
+}
+
 /* In parts, so that a step of any size needs no memory. */
 static hadal_status write_inputs(forward *f, const forward_token *tokens, size_t count)
 {
@@ -261,7 +267,7 @@ static hadal_status write_inputs(forward *f, const forward_token *tokens, size_t
             ids[i] = token->id;
             positions[i] = token->position;
             sequences[i] = token->sequence;
-            rows[i] = (int32_t)((size_t)token->sequence * f->settings.context + (size_t)token->position);
+            rows[i] = cache_row(f, token);
         }
         TRY(buffer_write(a->tokens, offset, ids, bytes));
         TRY(buffer_write(a->positions, offset, positions, bytes));
@@ -269,6 +275,19 @@ static hadal_status write_inputs(forward *f, const forward_token *tokens, size_t
         TRY(buffer_write(a->rows, offset, rows, bytes));
     }
     return HADAL_OK;
+}
+
+/* a->x = the tokens' rows of the embedding; positions, sequences and rows for all that follows. One token's go with the
+ * launch: each of the writes would wait for the device. */
+static hadal_status embed(forward *f, const forward_token *tokens, size_t count)
+{
+    const activations *a = &f->a;
+    if (count > 1) {
+        TRY(write_inputs(f, tokens, count));
+        return embed_rows(&f->ops.embed, a->x, &f->model->embed_tokens, a->tokens, count);
+    }
+    const embed_token token = {tokens->id, tokens->position, tokens->sequence, cache_row(f, tokens)};
+    return embed_one(&f->ops.embed, a->x, &f->model->embed_tokens, &token, a->positions, a->sequences, a->rows);
 }
 
 static step plan_step(const settings *set, const forward_token *tokens, size_t count)
@@ -282,18 +301,22 @@ static step plan_step(const settings *set, const forward_token *tokens, size_t c
     return s;
 }
 
-hadal_status forward_step(forward *f, const forward_token *tokens, size_t count)
+static hadal_status run_step(forward *f, const step *s, const forward_token *tokens)
 {
     const hadal_model *m = f->model;
-    const step s = plan_step(&f->settings, tokens, count);
-    device_set_phase(m->device, count > 1 && !s.mixed ? "prefill" : "decode");
-    TRY(write_inputs(f, tokens, count));
-    TRY(embed_rows(&f->ops.embed, f->a.x, &m->embed_tokens, f->a.tokens, count));
+    TRY(embed(f, tokens, s->tokens));
     for (uint32_t layer = 0; layer < m->config.num_hidden_layers; layer++) {
-        TRY(attention(f, &m->layers[layer], &f->caches[layer], &s));
-        TRY(feed_forward(f, &m->layers[layer], &s));
+        TRY(attention(f, &m->layers[layer], &f->caches[layer], s));
+        TRY(feed_forward(f, &m->layers[layer], s));
     }
-    return norm_rms(&f->ops.norm, f->a.h, f->a.x, m->norm, count, m->config.hidden_size, m->config.rms_norm_eps);
+    return HADAL_OK;
+}
+
+hadal_status forward_step(forward *f, const forward_token *tokens, size_t count)
+{
+    const step s = plan_step(&f->settings, tokens, count);
+    device_set_phase(f->model->device, count > 1 && !s.mixed ? "prefill" : "decode");
+    return run_step(f, &s, tokens);
 }
 
 /* Parameters of a layer's dense products: of attention, which all layers have. */
@@ -314,11 +337,38 @@ hadal_status forward_expect(forward *f, size_t ahead)
                          dense_parameters(w) * m->config.num_hidden_layers);
 }
 
-hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows)
+/* logits = lm_head RMSNorm(x) of those tokens of the step */
+static hadal_status multiply_logits(forward *f, size_t first, size_t rows)
 {
     const hadal_model *m = f->model;
-    size_t vocabulary = m->config.vocab_size, stride = round_up(vocabulary, ROW_UNIT);
-    TRY(linear_run_from(&f->ops.linear, f->a.logits, f->a.h, first, &m->lm_head, rows));
+    const activations *a = &f->a;
+    const model_config *c = &m->config;
+    const matvec_input x = {.in = a->x, .row = first, .norm_weight = m->norm, .epsilon = c->rms_norm_eps};
+    const matvec_output logits = {a->logits, &m->lm_head};
+    if (rows == 1 && matvec_takes(&f->ops.linear.matvec, &m->lm_head))
+        return matvec_run(&f->ops.linear.matvec, &x, &logits, 1, false);
+    TRY(norm_rms(&f->ops.norm, a->h, a->x, m->norm, first + rows, c->hidden_size, c->rms_norm_eps));
+    return linear_run_from(&f->ops.linear, a->logits, a->h, first, &m->lm_head, rows);
+}
+
+hadal_status forward_prepare(forward *f)
+{
+    const forward_token first = {0};
+    step s = plan_step(&f->settings, &first, 1);
+    device_set_phase(f->model->device, "load");
+    TRY(run_step(f, &s, &first));
+    if (!s.sparse && wants_sparse(&f->settings, f->settings.context)) {
+        s.sparse = true;
+        TRY(run_step(f, &s, &first));
+    }
+    TRY(multiply_logits(f, 0, 1));
+    return device_finish(f->model->device);
+}
+
+hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows)
+{
+    size_t vocabulary = f->model->config.vocab_size, stride = round_up(vocabulary, ROW_UNIT);
+    TRY(multiply_logits(f, first, rows));
     for (size_t row = 0; row < rows; row++)
         TRY(buffer_read(f->a.logits, row * stride * sizeof(float), logits + row * vocabulary,
                         vocabulary * sizeof(float)));

@@ -15,6 +15,10 @@ typedef struct forward forward;
 HADAL_CHECKED hadal_status forward_create(forward **created, hadal_model *model, const settings *s);
 void forward_free(forward *freed);
 
+/* Takes a token to position 0 and forgets it, so that the kernels of a step of one token and its logits are built, or
+ * read from the cache, and loaded by the driver before the first of them. */
+HADAL_CHECKED hadal_status forward_prepare(forward *f);
+
 /* Says that `ahead` tokens will follow in steps of settings->chunk, so that what pays only for long prompts is
  * chosen. */
 HADAL_CHECKED hadal_status forward_expect(forward *f, size_t ahead);

@@ -102,10 +102,11 @@ done:
     return status;
 }
 
-/* Splits of lists of that length, each with enough positions to be worth a group. */
+/* Positions of a list that are worth a group. A CPU takes as long for hundreds of them as for waking another thread. */
+enum { WORTH_A_GROUP = 64, WORTH_A_CPU_GROUP = 512 };
+
 static size_t most_splits(size_t longest)
 {
-    enum { WORTH_A_GROUP = 64 };
     return divide_up(longest, WORTH_A_GROUP);
 }
 
@@ -173,7 +174,9 @@ hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const
         split_length = round_up(divide_up(lists->longest, splits), TILE_KEYS);
     } else {
         size_t head_blocks = divide_up(dims->heads, op->head_block);
-        splits = min_size(max_size(op->enough / (tokens * head_blocks), 1), most_splits(lists->longest));
+        size_t worth = op->group == 1 ? WORTH_A_CPU_GROUP : WORTH_A_GROUP;
+        splits = min_size(max_size(op->enough / (tokens * head_blocks), 1),
+                          divide_up(lists->longest, worth));
         split_length = round_up(divide_up(lists->longest, splits), op->key_tile);
     }
     splits = divide_up(lists->longest, split_length);

@@ -43,8 +43,36 @@ static bool keeps_to_blocks(const matrix_source *sources, size_t experts)
     return true;
 }
 
+/* Whether any code is NaN, 0x7f or 0xff: eight at a time, which then carry into their highest bits. */
+static bool has_nan_codes(const matrix_source *source)
+{
+    const uint64_t low_bits = UINT64_C(0x7f7f7f7f7f7f7f7f), ones = UINT64_C(0x0101010101010101);
+    const char *codes = source->values;
+    size_t count = source->rows * source->columns, whole = count / sizeof(uint64_t) * sizeof(uint64_t);
+    uint64_t eight, carries = 0;
+    for (size_t i = 0; i < whole; i += sizeof eight) {
+        memcpy(&eight, codes + i, sizeof eight);
+        carries |= (eight & low_bits) + ones;
+    }
+    eight = 0;
+    memcpy(&eight, codes + whole, count - whole);
+    carries |= (eight & low_bits) + ones;
+    return (carries & ~low_bits) != 0;
+}
+
+/* Whether the kernels would have to look for codes that are NaN, which those of CPUs do not. */
+static bool needs_resolving(const matrix_source *sources, size_t experts, const hadal_device *device)
+{
+    if (sources->type != DTYPE_F8_E4M3 || !sources->values || !device_shape_of(device)->cpu)
+        return false;
+    for (size_t e = 0; e < experts; e++)
+        if (has_nan_codes(&sources[e]))
+            return true;
+    return false;
+}
+
 /* The dimensions of what will be stored. */
-static matrix lay_out(const matrix_source *sources, size_t experts)
+static matrix lay_out(const matrix_source *sources, size_t experts, bool resolve)
 {
     matrix made = {
         .type = sources->type,
@@ -56,7 +84,7 @@ static matrix lay_out(const matrix_source *sources, size_t experts)
         .block_columns = ROW_UNIT,
         .half_factor = 1.0f,
     };
-    if (made.type == DTYPE_F8_E4M3 && keeps_to_blocks(sources, experts)) {
+    if (made.type == DTYPE_F8_E4M3 && keeps_to_blocks(sources, experts) && !resolve) {
         made.block_rows = sources->block_rows;
         made.block_columns = sources->block_columns;
         made.scale_rows = divide_up(sources->rows, sources->block_rows);
@@ -75,7 +103,7 @@ size_t matrix_bytes(const matrix *measured, size_t rows)
 
 size_t matrix_source_bytes(const matrix_source *sources, size_t experts)
 {
-    matrix made = lay_out(sources, experts);
+    matrix made = lay_out(sources, experts, false);
     return matrix_bytes(&made, made.rows) * experts;
 }
 
@@ -320,8 +348,11 @@ static float choose_half_factor(const matrix *made, const matrix_source *sources
     return ldexpf(1.0f, exponent > 114 ? -100 : exponent < -86 ? 100 : 14 - exponent);
 }
 
-static hadal_status create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources)
+static hadal_status create(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources,
+                           size_t experts, bool stacked)
 {
+    *created = lay_out(sources, experts, needs_resolving(sources, experts, device));
+    created->stacked = stacked;
     created->half_factor = choose_half_factor(created, sources);
     hadal_status status = create_slabs(created, device, use, sources);
     if (status != HADAL_OK)
@@ -331,16 +362,13 @@ static hadal_status create(matrix *created, hadal_device *device, memory_class u
 
 hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use, const matrix_source *source)
 {
-    *created = lay_out(source, 1);
-    return create(created, device, use, source);
+    return create(created, device, use, source, 1, false);
 }
 
 hadal_status matrix_create_stack(matrix *created, hadal_device *device, memory_class use, const matrix_source *sources,
                                  size_t experts)
 {
-    *created = lay_out(sources, experts);
-    created->stacked = true;
-    return create(created, device, use, sources);
+    return create(created, device, use, sources, experts, true);
 }
 
 void matrix_free(matrix *freed)

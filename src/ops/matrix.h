@@ -60,7 +60,8 @@ typedef struct head_layout {
 
 /* Allocates and uploads one matrix, in slabs of rows. Blocks of scales to which the kernels cannot keep (of a width
  * that is no multiple of ROW_UNIT, or cut by a stack's matrices) are resolved here: the values are then stored as
- * F32. */
+ * F32. So are, on CPUs, matrices with codes that are NaN (of damaged weights: matrix_source_bytes does not count on
+ * them). */
 HADAL_CHECKED hadal_status matrix_create(matrix *created, hadal_device *device, memory_class use,
                                          const matrix_source *source);
 

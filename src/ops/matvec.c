@@ -236,10 +236,12 @@ static hadal_status launch_segments(matvec_op *op, const product *p, segment *se
         .bytes = p->copies * columns * sizeof(float),
     };
     segment_argument arguments[MATVEC_SEGMENTS];
-    const segment *last[MATVEC_SEGMENTS]; /* segments that a launch does not have repeat its first, without groups */
+    const matrix_slab no_slab = {0};
+    const segment none = {.weight = segments[0].weight, .slab = &no_slab}; /* has no groups, and costs no buffers */
+    const segment *all[MATVEC_SEGMENTS];
     for (size_t i = 0; i < MATVEC_SEGMENTS; i++) {
-        const segment *s = &segments[i < count ? i : 0];
-        last[i] = s;
+        const segment *s = i < count ? &segments[i] : &none;
+        all[i] = s;
         arguments[i] = (segment_argument){matvec_argument_of(s->weight), i < count ? (int32_t)first_group : INT32_MAX,
                                           (int32_t)s->block, (int32_t)s->out_row};
         arguments[i].matrix.rows = (int32_t)s->rows;
@@ -251,7 +253,7 @@ static hadal_status launch_segments(matvec_op *op, const product *p, segment *se
         launch.operations += 2 * (uint64_t)p->copies * s->rows * columns;
     }
 #define SEGMENT(i)                                                                                       \
-    arg_buffer(last[i]->out), arg_buffer(last[i]->slab->values), arg_buffer(matvec_scales(last[i]->slab)),   \
+    arg_buffer(all[i]->out), arg_buffer(all[i]->slab->values), arg_buffer(matvec_scales(all[i]->slab)),      \
         arg_struct(&arguments[i], sizeof arguments[i])
     return LAUNCH(*used, launch, arg_buffer(in->in), arg_int((int64_t)(in->row * segments[0].weight->stride)),
                   arg_int((int64_t)p->in_step), arg_buffer(in->norm_weight), arg_int((int64_t)columns),

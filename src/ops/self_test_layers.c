@@ -106,6 +106,25 @@ hadal_status self_test_latent(self_test *test, int variant)
     return HADAL_OK;
 }
 
+/* The same for one token that the launch brings along, with what other kernels read of it. */
+static hadal_status embed_alone(self_test *test, const embed_op *op, const matrix *embedding, const double *values,
+                                size_t stride)
+{
+    const embed_token token = {31, 7, 2, 1031};
+    const int32_t expected_inputs[] = {token.position, token.sequence, token.row};
+    buffer *out, *inputs[3];
+    double *expected;
+    TRY(self_test_result(test, &out, stride * sizeof(float)));
+    for (int i = 0; i < 3; i++)
+        TRY(self_test_result(test, &inputs[i], sizeof(int32_t)));
+    TRY(self_test_allocate(test, &expected, stride, sizeof *expected));
+    TRY(embed_one(op, out, embedding, &token, inputs[0], inputs[1], inputs[2]));
+    memcpy(expected, values + (size_t)token.id * embedding->columns, embedding->columns * sizeof *values);
+    for (int i = 0; i < 3; i++)
+        TRY(self_test_compare_integers(test, inputs[i], &expected_inputs[i], 1, "input of 1 token"));
+    return self_test_compare(test, out, expected, stride, 1e-7, "row of 1 token");
+}
+
 hadal_status self_test_embed(self_test *test, int variant)
 {
     enum { ROWS = 97, COLUMNS = 50, STRIDE = 64 };
@@ -123,7 +142,8 @@ hadal_status self_test_embed(self_test *test, int variant)
     TRY(embed_rows(&op, out, embedding, token_buffer, COUNT));
     for (size_t t = 0; t < COUNT; t++)
         memcpy(expected + t * STRIDE, values + (size_t)tokens[t] * COLUMNS, COLUMNS * sizeof *values);
-    return self_test_compare(test, out, expected, COUNT * STRIDE, 1e-7, "5 rows of 50");
+    TRY(self_test_compare(test, out, expected, COUNT * STRIDE, 1e-7, "5 rows of 50"));
+    return embed_alone(test, &op, embedding, values, STRIDE);
 }
 
 hadal_status self_test_route(self_test *test, int variant)

@@ -4,6 +4,7 @@
 #include "session/probability.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "hadal.h"
 
@@ -11,6 +12,15 @@
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
+
+/* 2^k, for k within the exponents of normal numbers; ldexp() takes as long as all the rest of an exponential. */
+static double power_of_two(int k)
+{
+    uint64_t bits = (uint64_t)(k + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
 
 /* x = k ln 2 + r with |r| <= ln(2) / 2; e^x = 2^k e^r. The Taylor series of e^r is cut after r^13: the rest is below
  * 5e-18. ln 2 is held in two parts, of which the first times k is exact. */
@@ -29,7 +39,7 @@ double probability_exp(double x)
     double sum = reciprocal_factorials[0];
     for (unsigned i = 1; i < sizeof reciprocal_factorials / sizeof *reciprocal_factorials; i++)
         sum = sum * r + reciprocal_factorials[i];
-    return ldexp(sum, k);
+    return sum * power_of_two(k); /* k >= -1021 and sum > 0.7: a normal number, so exact */
 }
 
 double hadal_log_probability(const float *logits, uint32_t vocab_size, int32_t token)

@@ -114,22 +114,45 @@ static double penalise(const hadal_sampler *sampler, uint32_t token, double logi
     return logit > 0 ? logit / penalty : logit * penalty;
 }
 
-/* sampler->candidates = all tokens but those of logit -infinity, in the order of their ids. */
-static hadal_status gather(hadal_sampler *sampler, const float *logits, size_t *count)
+static hadal_status check_logits(const hadal_sampler *sampler, const float *logits)
 {
-    *count = 0;
+    bool some = false;
     for (uint32_t token = 0; token < sampler->vocab_size; token++) {
-        if (isnan(logits[token]) || logits[token] == INFINITY)
+        if (!(logits[token] < INFINITY))
             return failure(HADAL_ERROR_INTERNAL, "the logit of token %u is %s: the weights are damaged, or this is a "
                            "bug", (unsigned)token, isnan(logits[token]) ? "NaN" : "infinite");
-        if (logits[token] != -INFINITY)
-            sampler->candidates[(*count)++] = (candidate){.logit = penalise(sampler, token, logits[token]),
-                                                          .token = (int32_t)token};
+        some |= logits[token] > -INFINITY;
     }
-    if (!*count)
+    if (!some)
         return failure(HADAL_ERROR_INTERNAL, "all %u logits are -infinity: the weights are damaged, or this is a bug",
                        (unsigned)sampler->vocab_size);
     return HADAL_OK;
+}
+
+/* The first token of the highest logit. */
+static int32_t pick_best(const hadal_sampler *sampler, const float *logits)
+{
+    double highest = -INFINITY;
+    int32_t found = -1;
+    for (uint32_t token = 0; token < sampler->vocab_size; token++) {
+        double logit = penalise(sampler, token, logits[token]);
+        if (logit > highest) {
+            highest = logit;
+            found = (int32_t)token;
+        }
+    }
+    return found;
+}
+
+/* sampler->candidates = all tokens but those of logit -infinity, in the order of their ids. Returns how many. */
+static size_t gather(hadal_sampler *sampler, const float *logits)
+{
+    size_t count = 0;
+    for (uint32_t token = 0; token < sampler->vocab_size; token++)
+        if (logits[token] != -INFINITY)
+            sampler->candidates[count++] = (candidate){.logit = penalise(sampler, token, logits[token]),
+                                                       .token = (int32_t)token};
+    return count;
 }
 
 /* Higher logit first, lower id among equals. */
@@ -138,14 +161,12 @@ static bool precedes(const candidate *a, const candidate *b)
     return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
 }
 
-/* The first of equals: list is in the order of ids. */
-static const candidate *best(const candidate *list, size_t count)
+static double highest_logit(const candidate *list, size_t count)
 {
-    const candidate *found = list;
+    double highest = list[0].logit;
     for (size_t i = 1; i < count; i++)
-        if (list[i].logit > found->logit)
-            found = &list[i];
-    return found;
+        highest = list[i].logit > highest ? list[i].logit : highest;
+    return highest;
 }
 
 /* Temperature 0 is not for this. */
@@ -233,11 +254,12 @@ static int32_t draw(uint64_t *random, const candidate *list, size_t count)
 
 /* ---- Picking ------------------------------------------------------------------------------------------------- */
 
-static int32_t sample(hadal_sampler *sampler, size_t count)
+static int32_t sample(hadal_sampler *sampler, const float *logits)
 {
     const hadal_sampler_options *options = &sampler->options;
     candidate *list = sampler->candidates;
-    double largest = best(list, count)->logit;
+    size_t count = gather(sampler, logits);
+    double largest = highest_logit(list, count);
     weigh(list, count, largest, 1);
     bool few = options->top_k && options->top_k < count;
     if (few) {
@@ -256,13 +278,11 @@ static int32_t sample(hadal_sampler *sampler, size_t count)
 
 hadal_status hadal_sampler_pick(hadal_sampler *sampler, const float *logits, int32_t *token, double *logprob)
 {
-    size_t count;
     *token = -1;
     if (logprob)
         *logprob = 0;
-    TRY(gather(sampler, logits, &count));
-    bool greedy = sampler->options.temperature == 0;
-    *token = greedy ? best(sampler->candidates, count)->token : sample(sampler, count);
+    TRY(check_logits(sampler, logits));
+    *token = sampler->options.temperature == 0 ? pick_best(sampler, logits) : sample(sampler, logits);
     if (logprob)
         *logprob = hadal_log_probability(logits, sampler->vocab_size, *token);
     return HADAL_OK;

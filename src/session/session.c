@@ -33,6 +33,7 @@ hadal_status hadal_session_create(hadal_session **session, hadal_model *model, c
     TRY_OR(failed, memory_allocate(&made->lengths, made->settings.sequences, sizeof *made->lengths));
     TRY_OR(failed, memory_allocate(&made->step, made->settings.chunk, sizeof *made->step));
     TRY_OR(failed, forward_create(&made->forward, model, &made->settings));
+    TRY_OR(failed, forward_prepare(made->forward));
     made->last = made->logits;
     *session = made;
     return HADAL_OK;

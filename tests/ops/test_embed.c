@@ -18,6 +18,29 @@ static unsigned char *random_values(uint64_t *random, size_t count, dtype type)
     return values;
 }
 
+/* The same of one token, and what other kernels read of it. */
+static void check_one(hadal_device *device, const embed_op *op, const matrix *embedding, int32_t id,
+                      const float *expected, size_t padded)
+{
+    const embed_token token = {id, 5, 1, 205};
+    const int32_t wanted[] = {token.position, token.sequence, token.row};
+    buffer *out, *inputs[3];
+    CHECK_OK(buffer_create(&out, device, MEMORY_OTHER, padded * sizeof(float)));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(buffer_create(&inputs[i], device, MEMORY_OTHER, sizeof(int32_t)));
+    CHECK_OK(embed_one(op, out, embedding, &token, inputs[0], inputs[1], inputs[2]));
+    float *got = test_read(out);
+    assert_memory_equal(got, expected, padded * sizeof *got);
+    for (int i = 0; i < 3; i++) {
+        int32_t value;
+        CHECK_OK(buffer_read(inputs[i], 0, &value, sizeof value));
+        assert_int_equal(value, wanted[i]);
+        buffer_free(inputs[i]);
+    }
+    free(got);
+    buffer_free(out);
+}
+
 static void check_rows(hadal_device *device, dtype type, size_t rows, size_t columns, size_t least_slabs)
 {
     uint64_t random = rows + columns;
@@ -49,6 +72,8 @@ static void check_rows(hadal_device *device, dtype type, size_t rows, size_t col
             assert_true(got[t * padded + i] == (i < columns ? expected[i] * scale : 0.0f));
         }
     }
+    for (size_t t = 0; t < 5; t++)
+        check_one(device, &op, &embedding, tokens[t], got + t * padded, padded);
     buffer_free(out);
     buffer_free(token_buffer);
     matrix_free(&embedding);

@@ -244,7 +244,7 @@ static void a_wrong_choice_among_equals_is_reported(void **state)
 static void a_wrong_dtype_is_reported_for_that_dtype(void **state)
 {
     (void)state;
-    results found = run_with_mistake("embed.cl", "x *= scales[i / block_columns];", "");
+    results found = run_with_mistake("embed.cl", "x *= scales[i / slab.block_columns];", "");
     check_failures(&found, "embed_rows fp8");
 }
 
