@@ -139,6 +139,41 @@ static void both_kinds_of_weights_agree_with_doubles(void **state)
     check_matmul(DTYPE_BF16, &cases[4], false);
 }
 
+/* Each code alone in a row, in changing columns: 0, subnormals and NaN too. */
+static void every_code_counts_as_its_value(void **state)
+{
+    (void)state;
+    enum { CODES = 256, COLUMNS = 64, TOKENS = 129 };
+    uint8_t codes[CODES * COLUMNS] = {0};
+    float scales[CODES / 64], in[TOKENS * COLUMNS], value;
+    for (size_t i = 0; i < CODES; i++)
+        codes[i * COLUMNS + i % COLUMNS] = (uint8_t)i;
+    for (size_t i = 0; i < CODES / 64; i++)
+        scales[i] = 0.5f;
+    for (size_t i = 0; i < TOKENS * COLUMNS; i++)
+        in[i] = 1.0f;
+    const matrix_source source = {.type = DTYPE_F8_E4M3, .rows = CODES, .columns = COLUMNS, .values = codes,
+                                  .scales = scales, .block_rows = 64, .block_columns = 64};
+    matmul_op op;
+    matrix weight;
+    matmul_create(&op, test_device());
+    CHECK_OK(matrix_create(&weight, test_device(), MEMORY_OTHER, &source));
+    buffer *in_buffer = test_buffer(in, sizeof in), *out = test_buffer(NULL, TOKENS * CODES * sizeof *in);
+    CHECK_OK(matmul_pack(&op, in_buffer, &weight, TOKENS));
+    CHECK_OK(matmul_run(&op, out, &weight, TOKENS, false));
+    float *got = test_read(out);
+    for (size_t i = 0; i < TOKENS * CODES; i++) {
+        const uint8_t code = (uint8_t)(i % CODES);
+        dtype_decode(&value, &code, 1, DTYPE_F8_E4M3);
+        assert_true(isnan(value) ? isnan(got[i]) : got[i] == value * 0.5f);
+    }
+    buffer_free(in_buffer);
+    buffer_free(out);
+    matrix_free(&weight);
+    matmul_free(&op);
+    free(got);
+}
+
 /* Experts without tokens, and with more than a tile of them. */
 static void check_experts(dtype type, size_t tokens, size_t choices, size_t experts, size_t rows, size_t columns)
 {
@@ -217,11 +252,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_agree_with_doubles),
+        cmocka_unit_test(every_code_counts_as_its_value),
         cmocka_unit_test(experts_agree_with_doubles),
         cmocka_unit_test(heads_agree_with_doubles),
         cmocka_unit_test(auto_keeps_to_the_matrix_unit),
     };
-    const struct CMUnitTest others[] = {cmocka_unit_test(both_kinds_of_weights_agree_with_doubles)};
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(both_kinds_of_weights_agree_with_doubles),
+        cmocka_unit_test(every_code_counts_as_its_value),
+    };
     const char *what = test_open_matrix_device();
     device_matrix first = device_shape_of(test_device())->matrix;
     int failed = cmocka_run_group_tests_name(what, tests, NULL, NULL);
