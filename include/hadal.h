@@ -502,11 +502,12 @@ HADAL_API HADAL_CHECKED hadal_status hadal_bench_model(hadal_model *model, const
 
 /* Finds the sizes of tiles and work-groups that are fastest on this device, each over a few operations at the given
  * dims, with caches of contexts[0] (default 32768) and prefill in steps of tokens[0] (default 2048). A row each value
- * that was tried, of what changes any launch: `ratio` is how many times less time it took than the usual one, and the
- * best is kept from 1.02 on, in each of three comparisons. What was found is used from now on by all that is made on
- * this device, and kept in the cache directory for later openings of the same device with the same driver and version
- * of hadal (hadal_device_info.tuned). Results change by rounding alone. After a failure, or when stopped, the sizes are
- * as before. Models and sessions that were made on the device before cannot be used any more. */
+ * that was tried, of what changes any launch: `ratio` is how many times less time it took than the usual one, by
+ * medians or by least times, whichever shows less; the best is kept from 1.02 on, in each of three comparisons. What
+ * was found is used from now on by all that is made on this device, and kept in the cache directory for later openings
+ * of the same device with the same driver and version of hadal (hadal_device_info.tuned). Results change by rounding
+ * alone. After a failure, or when stopped, the sizes are as before. Models and sessions that were made on the device
+ * before cannot be used any more. */
 HADAL_API HADAL_CHECKED hadal_status hadal_bench_tune(hadal_device *device, const hadal_bench_options *options,
                                                      hadal_bench_report report, void *user);
 

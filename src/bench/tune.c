@@ -176,9 +176,9 @@ static bool is_same(const trace *a, const trace *b)
     return same;
 }
 
-/* One value of a size: the medians of its cases, and their sum as a row. */
+/* One value of a size: the medians and the least times of its cases, and their sums as a row. */
 typedef struct trial {
-    double microseconds[CASES];
+    double medians[CASES], least[CASES];
     bench_case row;
 } trial;
 
@@ -192,7 +192,8 @@ static hadal_status measure(trial *made, tune *t, const tuning_entry *entry, uin
         if (!has_size(c, entry))
             continue;
         TRY(bench_best_only(&t->b, &measured));
-        made->microseconds[i] = measured.row.microseconds;
+        made->medians[i] = measured.row.microseconds;
+        made->least[i] = measured.row.least;
         row->microseconds += measured.row.microseconds;
         row->least += measured.row.least;
         row->most += measured.row.most;
@@ -202,17 +203,18 @@ static hadal_status measure(trial *made, tune *t, const tuning_entry *entry, uin
     return HADAL_OK;
 }
 
-/* How many times less time a trial takes than another: the mean over cases, of which each counts the same. */
+/* How many times less time a trial takes than another: the mean over cases, of which each counts the same. By medians
+ * or by least times, whichever shows less: what else runs on a machine rarely moves both. */
 static double gain_of(const trial *made, const trial *than)
 {
-    double sum = 0;
-    size_t count = 0;
+    double medians = 0, least = 0, count = 0;
     for (size_t i = 0; i < CASES; i++)
-        if (than->microseconds[i] > 0) {
-            sum += made->microseconds[i] / than->microseconds[i];
+        if (than->least[i] > 0) {
+            medians += made->medians[i] / than->medians[i];
+            least += made->least[i] / than->least[i];
             count++;
         }
-    return sum > 0 ? (double)count / sum : 1;
+    return count > 0 ? count / (medians > least ? medians : least) : 1;
 }
 
 /* ---- One size --------------------------------------------------------------------------------------- */

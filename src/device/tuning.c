@@ -213,7 +213,7 @@ hadal_status device_keep_tuned(hadal_device *device)
         goto done;
     }
     TRY_OR(done, write_lines(&text, device));
-    if (!cache_replace(device->cache_directory, path.data, NULL, 0, text.data, text.length))
+    if (!cache_replace(device->cache_directory, path.data, "", 0, text.data, text.length))
         status = failure(HADAL_ERROR_IO, "%s: cannot be written; sizes are not kept", path.data);
 done:
     bytes_free(&path);
