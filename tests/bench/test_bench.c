@@ -160,6 +160,16 @@ static void steps_of_several_timelines_share_weights(void **state)
 
 /* ---- Tuning --------------------------------------------------------------------------------------- */
 
+/* Lists so long that they are cut up, on CPUs too. */
+static hadal_bench_options tuning_options(void)
+{
+    static const size_t context = 2000;
+    hadal_bench_options options = small_options();
+    options.contexts = &context;
+    options.sizes = "attend.groups";
+    return options;
+}
+
 /* A device whose sizes nobody else sees, in a cache directory of its own. */
 static hadal_device *open_apart(char directory[256])
 {
@@ -196,8 +206,7 @@ static void tuning_keeps_one_value_of_a_size(void **state)
     char directory[256];
     hadal_device *device = open_apart(directory);
     rows kept = {.count = 0};
-    hadal_bench_options options = small_options();
-    options.sizes = "attend.groups";
+    const hadal_bench_options options = tuning_options();
     CHECK_OK(hadal_bench_tune(device, &options, keep, &kept));
     assert_int_equal(hadal_device_allocated(device), 0);
     size_t chosen = 0;
@@ -223,9 +232,8 @@ static void tuning_that_stops_changes_nothing(void **state)
     char directory[256];
     hadal_device *device = open_apart(directory);
     rows kept = {.stop_after = 1};
-    hadal_bench_options options = small_options();
+    hadal_bench_options options = tuning_options();
     assert_true(device_set_tuned(device, TUNED_ATTEND_KEYS, 4));
-    options.sizes = "attend.groups";
     assert_int_equal(hadal_bench_tune(device, &options, keep, &kept), HADAL_STOPPED);
     assert_int_equal(device_tuned(device, TUNED_ATTEND_KEYS), 4);
     assert_int_equal(hadal_device_describe(device)->tuned, 1);

@@ -57,14 +57,14 @@ tune() {
     tuned "$hadal" bench tune "$@"
 }
 
-succeeds 'tuning' tune --dims "$config" $small -c 300 --tokens 5 --sizes attend.groups
+succeeds 'tuning' tune --dims "$config" $small -c 2000 --tokens 5 --sizes attend.groups
 check 'has a row each value' grep -q '^attend.groups .* 1.000 ' "$work/stdout"
 check_equal 'one of which is kept' "$(grep -c ' kept  groups' "$work/stdout")" 1
 check 'tells how many sizes differ' grep -q '^[01] size.* from now on$' "$work/stdout"
-succeeds 'tuning for programs' tune --json --dims "$config" $small -c 300 --tokens 5 --sizes attend.groups
+succeeds 'tuning for programs' tune --json --dims "$config" $small -c 2000 --tokens 5 --sizes attend.groups
 check_equal 'has rows of sizes' "$(json bench name | sort -u)" attend.groups
 check_equal 'and an end' "$(json 'done' tuned | grep -c '^[01]$')" 1
-succeeds 'tuning as a file' tune --csv --dims "$config" $small -c 300 --tokens 5 --sizes attend.groups
+succeeds 'tuning as a file' tune --csv --dims "$config" $small -c 2000 --tokens 5 --sizes attend.groups
 check_equal 'whose lines have as many values' "$(sed 's/"[^"]*"//g' "$work/stdout" | tr -cd ',\n' | sort -u | wc -l)" 1
 run tune --dims "$config" --sizes attends
 check_equal 'sizes that are not there are refused' "$status" 64

@@ -172,7 +172,7 @@ static void run_top_k(outcome *out)
 
 static void run_attend(outcome *out)
 {
-    enum { TOKENS = 20, KEYS = 700, HEADS = 16, LATENT = 64, ROPE = 16, ROW = LATENT + ROPE };
+    enum { TOKENS = 20, KEYS = 2100, HEADS = 16, LATENT = 64, ROPE = 16, ROW = LATENT + ROPE };
     static const size_t tokens[] = {1, TOKENS};
     const attend_dims dims = {HEADS, LATENT, ROPE, HADAL_KV_BF16};
     attend_op op;
