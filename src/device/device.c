@@ -94,6 +94,7 @@ static void settle_matrix_unit(hadal_device *device, const device_shape *shape, 
     device_matrix unit = shape ? shape->matrix : matrix_unit_named(device->info.matrix_unit);
     if (!shape && strcmp(device->info.matrix_unit, MATRIX_UNIT_OF_COMPILER) == 0)
         unit = device_compiled_matrix(device);
+    device->intel_unit = !shape && (unit == DEVICE_MATRIX_DPAS8 || unit == DEVICE_MATRIX_DPAS16);
     device->info.matrix_unit = matrix_unit_name(unit);
     device->shape.matrix = precision == HADAL_PRECISION_EXACT ? DEVICE_MATRIX_NONE : unit;
     device->info.precision = device->shape.matrix == DEVICE_MATRIX_NONE ? HADAL_PRECISION_EXACT : HADAL_PRECISION_FAST;

@@ -19,9 +19,8 @@ static const matrix_unit units[DEVICE_MATRIX_COUNT] = {
     [DEVICE_MATRIX_MFMA] = UNIT("amd mfma", "TILE_MFMA", ""),
     [DEVICE_MATRIX_WMMA11] = UNIT("amd wmma11", "TILE_WMMA=11", ""),
     [DEVICE_MATRIX_WMMA12] = UNIT("amd wmma12", "TILE_WMMA=12", ""),
-    /* Sums and weights take more than the 128 registers that a thread has otherwise. */
-    [DEVICE_MATRIX_DPAS8] = UNIT("intel dpas8", "TILE_DPAS=8", " -cl-intel-256-GRF-per-thread"),
-    [DEVICE_MATRIX_DPAS16] = UNIT("intel dpas16", "TILE_DPAS=16", " -cl-intel-256-GRF-per-thread"),
+    [DEVICE_MATRIX_DPAS8] = UNIT("intel dpas8", "TILE_DPAS=8", ""),
+    [DEVICE_MATRIX_DPAS16] = UNIT("intel dpas16", "TILE_DPAS=16", ""),
 };
 
 const char *matrix_unit_name(device_matrix unit)

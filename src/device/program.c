@@ -101,6 +101,15 @@ static hadal_status correct_ptx(cl_program *built, const hadal_device *device, c
     return HADAL_OK;
 }
 
+/* Sums and weights of Intel's matrix unit take more than the 128 registers that a thread has otherwise. */
+#define MORE_REGISTERS " -cl-intel-256-GRF-per-thread"
+
+static bool uses_matrix_unit(const hadal_device *device, const char *options)
+{
+    const char *option = device_matrix_option(device);
+    return *option && strstr(options, option);
+}
+
 static hadal_status build(cl_program *built, const hadal_device *device, const char *family, const char *source,
                           const char *options)
 {
@@ -115,7 +124,7 @@ static hadal_status build(cl_program *built, const hadal_device *device, const c
     hadal_status status = error == CL_SUCCESS ? HADAL_OK : build_failure(device, *built, family, options, error);
     /* A device without compute capability has no PTX text: there tests only list programs of a matrix unit. */
     if (status == HADAL_OK && device->shape.matrix == DEVICE_MATRIX_WGMMA && !device->shape.emulated &&
-        device->info.compute_capability && strstr(options, device_matrix_option(device)))
+        device->info.compute_capability && uses_matrix_unit(device, options))
         status = correct_ptx(built, device, family, options);
     if (status == HADAL_OK) {
         store_binary(device, *built, source, options);
@@ -134,7 +143,8 @@ static hadal_status build_family(cl_program *built, const hadal_device *device, 
     *built = NULL;
     TRY_OR(done, bytes_format(&name, "%s.cl", family));
     TRY_OR(done, source_read(&source, device->kernel_directory, name.data));
-    TRY_OR(done, bytes_format(&all_options, "%s%s", device->common_options, options));
+    TRY_OR(done, bytes_format(&all_options, "%s%s%s", device->common_options, options,
+                              device->intel_unit && uses_matrix_unit(device, options) ? MORE_REGISTERS : ""));
     TRY_OR(done, build(built, device, family, source, all_options.data));
 done:
     free(source);

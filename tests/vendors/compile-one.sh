@@ -86,9 +86,12 @@ compile_nvidia() {
 }
 
 # Of the extensions that drivers declare ocloc 22.43 must be told of DPAS; what it cannot do with it, it leaves out.
+# Registers as the library asks for them.
 compile_intel() {
+    registers=
+    case $* in *TILE_DPAS=*) registers=-cl-intel-256-GRF-per-thread ;; esac
     "$ocloc" compile -file "$source" -device "$target" -out_dir "$work" -output "$number" --format zebin \
-        -options "$* -D cl_intel_subgroup_matrix_multiply_accumulate" || return 1
+        -options "$* -D cl_intel_subgroup_matrix_multiply_accumulate $registers" || return 1
     case $* in *TILE_DPAS=*) grep -aq 'has_dpas: *true' "$work/$number"_*.bin || { echo 'no dpas'; return 1; } ;; esac
 }
 
