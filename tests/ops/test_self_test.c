@@ -167,7 +167,8 @@ static void check_kernels_ran(void *user, const char *name)
     profile *ran = user;
     if (!strstr(name, ".cl") || strstr(name, ".clh"))
         return;
-    if (strcmp(name, "bench.cl") == 0 || strcmp(name, "fill.cl") == 0) /* hadal bench's: they compute no model */
+    /* hadal bench's compute no model; the last one's is never launched */
+    if (strcmp(name, "bench.cl") == 0 || strcmp(name, "fill.cl") == 0 || strcmp(name, "matrix_unit.cl") == 0)
         return;
     char *text = read_source(kernel_directory(), name);
     for (const char *at = text; (at = strstr(at, start)); ran->kernels++) {
@@ -177,6 +178,8 @@ static void check_kernels_ran(void *user, const char *name)
         at += strspn(at, " \n");
         size_t length = strcspn(at, "("), i = 0;
         if (strncmp(at, "attend_tiles", length) == 0) /* needs more than one instruction: see test_attend_tiles */
+            continue;
+        if (strncmp(at, "linear_sum", length) == 0) /* where groups have 256 work-items: see test_linear */
             continue;
         while (i < ran->count && (strncmp(ran->rows[i].kernel, at, length) != 0 || ran->rows[i].kernel[length]))
             i++;
