@@ -60,6 +60,7 @@ struct forward {
     operations ops;
     activations a;
     layer_cache *caches; /* [num_hidden_layers] */
+    size_t not_normed;   /* tokens of the step, until a.h holds their last norm; then 0 */
 };
 
 /* ---- Attention ------------------------------------------------------------------------------------ */
@@ -309,6 +310,7 @@ static hadal_status run_step(forward *f, const step *s, const forward_token *tok
         TRY(attention(f, &m->layers[layer], &f->caches[layer], s));
         TRY(feed_forward(f, &m->layers[layer], s));
     }
+    f->not_normed = s->tokens;
     return HADAL_OK;
 }
 
@@ -347,7 +349,9 @@ static hadal_status multiply_logits(forward *f, size_t first, size_t rows)
     const matvec_output logits = {a->logits, &m->lm_head};
     if (rows == 1 && matvec_takes(&f->ops.linear.matvec, &m->lm_head))
         return matvec_run(&f->ops.linear.matvec, &x, &logits, 1, false);
-    TRY(norm_rms(&f->ops.norm, a->h, a->x, m->norm, first + rows, c->hidden_size, c->rms_norm_eps));
+    if (f->not_normed)
+        TRY(norm_rms(&f->ops.norm, a->h, a->x, m->norm, f->not_normed, c->hidden_size, c->rms_norm_eps));
+    f->not_normed = 0; /* logits are asked for some rows at a time */
     return linear_run_from(&f->ops.linear, a->logits, a->h, first, &m->lm_head, rows);
 }
 
