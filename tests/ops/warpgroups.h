@@ -167,9 +167,15 @@ static uint local_address(const void *array)
     return (uint)((const char *)array - group.anchor);
 }
 
+/* What has that address: of some other array, which compilers that know the anchor's size would not believe. */
+static char *local_pointer(uint address)
+{
+    return (char *)((uintptr_t)group.anchor + (uintptr_t)(intptr_t)(int)address);
+}
+
 static void copy_piece(uint to, const char *from)
 {
-    copies[copies_begun].to = group.anchor + (int)to;
+    copies[copies_begun].to = local_pointer(to);
     copies[copies_begun++].from = from;
 }
 
@@ -275,7 +281,7 @@ static query_chunk query_read(const float *rows, int stride)
 /* The place of a local address with the 128-byte swizzle: bits 4 to 6 are exchanged with bits 7 to 9. */
 static char *swizzled(uint address)
 {
-    return group.anchor + (int)(address ^ (address >> 7 & 7) << 4);
+    return local_pointer(address ^ (address >> 7 & 7) << 4);
 }
 
 static void query_put(uint to, query_chunk chunk)
