@@ -8,10 +8,10 @@
  *
  * The two forms of the kernel compute the same; they differ in what a vector or a work-item runs over. */
 
-#include "group.clh"
+#include "attend_combine.clh"
 #include "dtype.clh"
+#include "group.clh"
 
-#define PADDED_LATENT ((LATENT + 15) / 16 * 16)
 #define ROW (PADDED_LATENT + (ROPE + 15) / 16 * 16)
 
 /* Where a group's result goes: with one split, the mean to out [T, HEADS, PADDED_LATENT]; else unnormalised sums to
@@ -291,75 +291,10 @@ __kernel void attend(__global float *out, __global float *scratch, __global cons
 
 #endif
 
-/* out [T, HEADS, PADDED_LATENT] = the mean over all `splits` of attend's scratch, at most MOST_SPLITS. Work-items of a
- * group take columns, and parts of the splits where there are more work-items than columns. Groups: HEADS, T. */
-#define COLUMN_ITEMS (PADDED_LATENT / VECTOR < GROUP ? PADDED_LATENT / VECTOR : GROUP)
-#define SPLIT_PARTS (GROUP / COLUMN_ITEMS)
-
-/* weights[split] = exp(its largest score - the largest of all); returns their mean's factor. */
-inline float weigh_splits(SHARED float *weights, SHARED float *sums, __global const float2 *totals, int splits)
-{
-    for (int first = 0; first < splits; first += GROUP) {
-        int split = first + (int)get_local_id(0);
-        if (split < splits) {
-            weights[split] = totals[split].x;
-            sums[split] = totals[split].y;
-        }
-    }
-    group_barrier();
-    float largest = -INFINITY, total = 0.0f;
-    for (int split = 0; split < splits; split++)
-        largest = fmax(largest, weights[split]);
-    group_barrier();
-    for (int first = 0; first < splits; first += GROUP) {
-        int split = first + (int)get_local_id(0);
-        if (split < splits) {
-            weights[split] = exp(weights[split] - largest);
-            sums[split] *= weights[split];
-        }
-    }
-    group_barrier();
-    for (int split = 0; split < splits; split++)
-        total += sums[split];
-    return 1.0f / total;
-}
-
-/* Columns i.. of every SPLIT_PARTS-th split from `part` on. */
-inline floatv add_splits(__global const float *scratch, SHARED const float *weights, int i, int part, int splits)
-{
-    floatv sum = (floatv)(0.0f);
-    for (int split = part; split < splits; split += SPLIT_PARTS)
-        sum += weights[split] * vloadv(0, scratch + (size_t)split * PADDED_LATENT + i);
-    return sum;
-}
-
+/* out [T, HEADS, PADDED_LATENT] = the mean over all `splits` of attend's scratch. Groups: HEADS, T. */
 __kernel void attend_combine(__global float *out, __global const float *scratch, int splits)
 {
-    SHARED float weights[MOST_SPLITS], sums[MOST_SPLITS];
+    COMBINE_SHARED;
     size_t row = get_group_id(1) * HEADS + get_group_id(0), rows = get_num_groups(1) * HEADS;
-    int item = (int)get_local_id(0) % COLUMN_ITEMS;
-    float factor = weigh_splits(weights, sums,
-                                (__global const float2 *)(scratch + rows * splits * PADDED_LATENT) + row * splits,
-                                splits);
-    scratch += row * splits * PADDED_LATENT;
-    out += row * PADDED_LATENT;
-#if SPLIT_PARTS > 1
-    __local floatv parts[SPLIT_PARTS * COLUMN_ITEMS];
-    int part = (int)get_local_id(0) / COLUMN_ITEMS; /* a few work-items may be left over */
-    if (part < SPLIT_PARTS)
-        parts[part * COLUMN_ITEMS + item] = add_splits(scratch, weights, item * VECTOR, part, splits);
-    group_barrier();
-    if (part == 0) {
-        floatv sum = parts[item];
-        for (int other = 1; other < SPLIT_PARTS; other++)
-            sum += parts[other * COLUMN_ITEMS + item];
-        vstorev(sum * factor, item, out);
-    }
-#else
-    for (int first = 0; first < PADDED_LATENT; first += COLUMN_ITEMS * VECTOR) {
-        int i = first + item * VECTOR;
-        if (i < PADDED_LATENT)
-            vstorev(add_splits(scratch, weights, i, 0, splits) * factor, 0, out + i);
-    }
-#endif
+    combine_splits(out, scratch, row, rows, splits COMBINE_ARGUMENTS);
 }

@@ -19,7 +19,7 @@ __kernel void index_key(__global index_t *cache, __global float *scales, __globa
     float largest = spread_row(row LANE_ARGUMENT);
     float scale = store_row(cache + (size_t)rows[token] * PADDED_DIM, row, largest);
 #if !defined(INDEX_F32)
-    if (LANE_START == 0)
+    if (LANE == 0)
         scales[rows[token]] = scale;
 #endif
 }

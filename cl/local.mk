@@ -5,7 +5,9 @@
 kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/attend.cl \
+	cl/attend_combine.clh \
 	cl/attend_tiles.cl \
+	cl/attend_values.cl \
 	cl/bench.cl \
 	cl/copy.clh \
 	cl/dispatch.cl \

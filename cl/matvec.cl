@@ -49,12 +49,7 @@ __kernel void matvec_segments(__global const float *in, int in_start, int in_ste
     int first_row = (group - s.first_group) * s.block, end_row = min(first_row + s.block, s.matrix.rows);
     const matvec_rows rows = {in, norm_weight, weight, weight, scales, scales, s.matrix,
                               first_row, end_row, s.block, 1};
-    int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
-    factor *= norm_factor(rows, scratch, pieces, width, epsilon);
-    for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0)) {
-        float sum = line_sum(scratch, row - first_row, pieces) * factor;
-        out[row] = accumulate ? out[row] + sum : sum;
-    }
+    product_block(out, rows, width, epsilon, factor, accumulate, scratch LANE_ARGUMENT);
 }
 
 #endif
@@ -62,7 +57,7 @@ __kernel void matvec_segments(__global const float *in, int in_start, int in_ste
 #if MATRICES == 2
 
 /* act[0 .. rows - 1] = silu(g) u of lines g, u, g, u, ... times factor. */
-#if LANES > 1
+#if ROW_LANES > 1
 inline void store_gated(__global float *act, __local const float *lines, int rows, int pieces, float factor)
 {
     for (int row = get_local_id(0); row < rows; row += (int)get_local_size(0)) {

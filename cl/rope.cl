@@ -17,6 +17,6 @@ __kernel void rope_queries(__global float *query, __global const float *q, __glo
     for (int head = (int)get_global_id(0) / LANES; head < heads; head += (int)get_global_size(0) / LANES) {
         __global const float *in = q + token * q_stride + head * (nope + 2 * pairs) + nope;
         __global float *out = query + (token * heads + head) * (latent_row + 2 * padded_pairs) + latent_row;
-        rope_row_part(out, in, table, position, pairs, padded_pairs, scale, LANE, LANES);
+        rope_row(out, in, table, position, pairs, padded_pairs, scale, LANE, LANES);
     }
 }

@@ -19,10 +19,7 @@ __kernel void router(__global int *ids, __global float *weights, volatile __glob
     __local int last;
     int first_row = (int)get_group_id(0) * block, end_row = min(first_row + block, m.rows);
     const matvec_rows rows = {in, norm_weight, weight, weight, scales, scales, m, first_row, end_row, block, 1};
-    int pieces = multiply_block(rows, scratch LANE_ARGUMENT);
-    float factor = norm_factor(rows, scratch, pieces, width, epsilon);
-    for (int row = first_row + (int)get_local_id(0); row < end_row; row += (int)get_local_size(0))
-        logits[row] = line_sum(scratch, row - first_row, pieces) * factor;
+    product_block((__global float *)logits, rows, width, epsilon, 1.0f, false, scratch LANE_ARGUMENT);
     device_fence();
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     if (get_local_id(0) == 0)

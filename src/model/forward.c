@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "model/model.h"
 #include "ops/attend.h"
+#include "ops/attend_values.h"
 #include "ops/dispatch.h"
 #include "ops/embed.h"
 #include "ops/index_rotate.h"
@@ -39,6 +40,7 @@ typedef struct operations {
     top_k_op top_k;
     rotations_op rotations;
     attend_op attend;
+    attend_values_op attend_values;
     route_op route;
     dispatch_op dispatch;
     swiglu_op swiglu;
@@ -94,9 +96,9 @@ static hadal_status absorb_queries(forward *f, const layer_weights *w, const ste
                         f->softmax_scale);
 }
 
-/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens, and the indexer's keys; rotates the rope part of
- * queries, and those of the indexer. */
-static hadal_status rotate(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+/* Caches c = RMSNorm(latent) and RoPE(k_pe) of the step's tokens, and the indexer's keys; makes the queries, and those
+ * of the indexer. */
+static hadal_status prepare_attention(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const activations *a = &f->a;
     const buffer *table = f->model->rope_table;
@@ -104,8 +106,9 @@ static hadal_status rotate(forward *f, const layer_weights *w, const layer_cache
         cache->latent, a->kv, w->kv_a_layernorm, cache->index, cache->index_scales, a->index_key,
         w->indexer_k_norm_weight, w->indexer_k_norm_bias, a->query, a->q, a->index_quantised, a->index_head_weights,
         s->sparse ? a->index_query : NULL, a->index_weights, table, a->positions, a->rows, f->softmax_scale};
-    if (s->tokens == 1)
-        return rotations(&f->ops.rotations, &rows, CONFIG_LATENT_NORM_EPS);
+    if (s->tokens == 1 && rotations_take(&f->ops.rotations, &f->ops.linear.matvec, &w->k_up_proj))
+        return rotations(&f->ops.rotations, &rows, &w->k_up_proj, CONFIG_LATENT_NORM_EPS);
+    TRY(absorb_queries(f, w, s));
     TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, table, a->positions, a->rows, s->tokens,
                      CONFIG_LATENT_NORM_EPS));
     TRY(index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
@@ -136,19 +139,14 @@ static hadal_status select_positions(forward *f, const layer_cache *cache, const
     return HADAL_OK;
 }
 
-/* x += W_o [softmax(query . cache) cache W_UV] */
-static hadal_status attention(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+/* values[t, h] = softmax(query[t, h] . cache) cache W_UV */
+static hadal_status attend_to_cache(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
     const model_config *c = &f->model->config;
     const activations *a = &f->a;
-    size_t heads = c->num_attention_heads, latent = round_up(c->kv_lora_rank, ROW_UNIT);
+    size_t heads = c->num_attention_heads, latent = round_up(c->kv_lora_rank, ROW_UNIT), splits;
     const head_layout attended_rows = {heads * latent, latent};
     const head_layout value_rows = {round_up(heads * c->v_head_dim, ROW_UNIT), c->v_head_dim};
-    TRY(project_inputs(f, w, s));
-    TRY(absorb_queries(f, w, s));
-    TRY(rotate(f, w, cache, s));
-    if (s->sparse)
-        TRY(select_positions(f, cache, s));
     const attend_lists lists = {
         .positions = a->positions,
         .selected = s->sparse ? a->selected : NULL,
@@ -158,9 +156,24 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
         .sequence_stride = f->settings.context,
         .longest = s->sparse ? min_size(f->settings.index_topk, s->keys) : s->keys,
     };
-    TRY(attend(&f->ops.attend, a->attended, a->query, cache->latent, &lists, s->tokens, a->partials));
-    TRY(linear_heads(&f->ops.linear, a->values, value_rows, a->attended, attended_rows, &w->v_up_proj, s->tokens, 1.0));
-    return linear_run(&f->ops.linear, a->x, a->values, &w->o_proj, s->tokens, true);
+    TRY(attend_splits(&f->ops.attend, &splits, a->attended, a->query, cache->latent, &lists, s->tokens, a->partials));
+    if (s->tokens == 1 && splits > 1 && attend_values_takes(&f->ops.linear.matvec, &w->v_up_proj))
+        return attend_values(&f->ops.attend_values, a->values, value_rows.head_stride, a->attended, a->partials, splits,
+                             &w->v_up_proj);
+    TRY(attend_combine(&f->ops.attend, a->attended, a->partials, splits, s->tokens));
+    return linear_heads(&f->ops.linear, a->values, value_rows, a->attended, attended_rows, &w->v_up_proj, s->tokens,
+                        1.0);
+}
+
+/* x += W_o values */
+static hadal_status attention(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+{
+    TRY(project_inputs(f, w, s));
+    TRY(prepare_attention(f, w, cache, s));
+    if (s->sparse)
+        TRY(select_positions(f, cache, s));
+    TRY(attend_to_cache(f, w, cache, s));
+    return linear_run(&f->ops.linear, f->a.x, f->a.values, &w->o_proj, s->tokens, true);
 }
 
 /* ---- Feed-forward ----------------------------------------------------------------------------------- */
@@ -391,9 +404,10 @@ static hadal_status create_attention_operations(operations *ops, hadal_device *d
     TRY(rope_create(&ops->rope, device, &rope));
     TRY(latent_create(&ops->latent, device, &latent));
     TRY(index_rotate_create(&ops->index_rotate, device, &index));
-    TRY(rotations_create(&ops->rotations, device, &rope, &latent, &index));
+    rotations_create(&ops->rotations, device, &rope, &latent, &index);
     TRY(index_scores_create(&ops->index_scores, device, &index));
     TRY(top_k_create(&ops->top_k, device));
+    attend_values_create(&ops->attend_values, device, &dims);
     return attend_create(&ops->attend, device, &dims);
 }
 

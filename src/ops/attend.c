@@ -74,6 +74,12 @@ done:
     return status;
 }
 
+hadal_status attend_combine_options(byte_array *options, const hadal_device *device, const attend_dims *dims)
+{
+    return bytes_format(options, " -D LATENT=%u -D MOST_SPLITS=%u", dims->latent,
+                        (unsigned)(device_shape_of(device)->group == 1 ? MOST_CPU_SPLITS : MOST_SPLITS));
+}
+
 hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dims *dims)
 {
     byte_array options = {0};
@@ -86,12 +92,10 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
         .group = shape->group,
         .enough = device_tuned(device, TUNED_ATTEND_GROUPS),
     };
-    TRY_OR(done, bytes_format(&options,
-                              " -D HEADS=%u -D LATENT=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u"
-                              " -D HEAD_PARTS=%u -D MOST_SPLITS=%u -D %s",
-                              dims->heads, dims->latent, dims->rope, op->head_block, op->key_tile,
+    TRY_OR(done, attend_combine_options(&options, device, dims));
+    TRY_OR(done, bytes_format(&options, " -D HEADS=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u -D HEAD_PARTS=%u -D %s",
+                              dims->heads, dims->rope, op->head_block, op->key_tile,
                               choose_head_parts(shape, dims, op->head_block),
-                              (unsigned)(shape->group == 1 ? MOST_CPU_SPLITS : MOST_SPLITS),
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));
@@ -151,9 +155,11 @@ static launch_shape work_of(const attend_dims *dims, size_t longest, size_t toke
     };
 }
 
-static hadal_status combine(const attend_op *op, buffer *out, const buffer *scratch, size_t splits, size_t tokens)
+hadal_status attend_combine(const attend_op *op, buffer *out, const buffer *scratch, size_t splits, size_t tokens)
 {
     const attend_dims *dims = &op->dims;
+    if (splits == 1)
+        return HADAL_OK;
     launch_shape shape = {
         .groups = {dims->heads, tokens},
         .size = {op->group},
@@ -163,8 +169,8 @@ static hadal_status combine(const attend_op *op, buffer *out, const buffer *scra
     return LAUNCH(op->combine, shape, arg_buffer(out), arg_buffer(scratch), arg_int((int64_t)splits));
 }
 
-hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
-                    const attend_lists *lists, size_t tokens, buffer *scratch)
+hadal_status attend_splits(const attend_op *op, size_t *split_count, buffer *out, const buffer *query,
+                           const buffer *cache, const attend_lists *lists, size_t tokens, buffer *scratch)
 {
     const attend_dims *dims = &op->dims;
     launch_shape shape = work_of(dims, lists->longest, tokens);
@@ -184,9 +190,17 @@ hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const
     const size_t groups[] = {splits, divide_up(dims->heads, op->head_block), tokens};
     memcpy(shape.groups, op->tiles ? tile_groups : groups, sizeof groups);
     shape.size[0] = op->tiles ? TILE_ITEMS : op->group;
-    TRY(LAUNCH(op->tiles ? op->tiles : op->attend, shape, arg_buffer(out), arg_buffer(scratch), arg_buffer(query),
-               arg_buffer(cache), arg_buffer(lists->positions), arg_buffer(lists->selected),
-               arg_int((int64_t)lists->selected_stride), arg_buffer(lists->counts), arg_buffer(lists->sequences),
-               arg_int((int64_t)lists->sequence_stride), arg_int((int64_t)split_length)));
-    return splits == 1 ? HADAL_OK : combine(op, out, scratch, splits, tokens);
+    *split_count = splits;
+    return LAUNCH(op->tiles ? op->tiles : op->attend, shape, arg_buffer(out), arg_buffer(scratch), arg_buffer(query),
+                  arg_buffer(cache), arg_buffer(lists->positions), arg_buffer(lists->selected),
+                  arg_int((int64_t)lists->selected_stride), arg_buffer(lists->counts), arg_buffer(lists->sequences),
+                  arg_int((int64_t)lists->sequence_stride), arg_int((int64_t)split_length));
+}
+
+hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
+                    const attend_lists *lists, size_t tokens, buffer *scratch)
+{
+    size_t splits;
+    TRY(attend_splits(op, &splits, out, query, cache, lists, tokens, scratch));
+    return attend_combine(op, out, scratch, splits, tokens);
 }

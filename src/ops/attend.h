@@ -7,6 +7,7 @@
 #ifndef HADAL_OPS_ATTEND_H
 #define HADAL_OPS_ATTEND_H
 
+#include "base/memory.h"
 #include "device/device.h"
 
 /* What does not change in a session's life. */
@@ -56,5 +57,17 @@ typedef struct attend_lists {
  * scratch: attend_scratch_bytes(&op->dims, tokens, longest). */
 HADAL_CHECKED hadal_status attend(const attend_op *op, buffer *out, const buffer *query, const buffer *cache,
                                   const attend_lists *lists, size_t tokens, buffer *scratch);
+
+/* The two halves of attend: out is not there before the second, unless *splits is 1; what is in scratch until then,
+ * cl/attend.cl says. */
+HADAL_CHECKED hadal_status attend_splits(const attend_op *op, size_t *splits, buffer *out, const buffer *query,
+                                         const buffer *cache, const attend_lists *lists, size_t tokens,
+                                         buffer *scratch);
+HADAL_CHECKED hadal_status attend_combine(const attend_op *op, buffer *out, const buffer *scratch, size_t splits,
+                                          size_t tokens);
+
+/* The -D options of kernels that combine splits. */
+HADAL_CHECKED hadal_status attend_combine_options(byte_array *options, const hadal_device *device,
+                                                  const attend_dims *dims);
 
 #endif

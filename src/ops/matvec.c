@@ -86,10 +86,13 @@ bool matvec_takes_heads(const matvec_op *op, const matrix *weight, size_t in_ste
     return in_step % 4 == 0 && matvec_takes(op, weight);
 }
 
-hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types, unsigned matrices)
+hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types, unsigned matrices,
+                            size_t lanes)
 {
     TRY(bytes_format(options, " -D ROWS=%zu -D MOST_ITEMS=%zu -D MATRICES=%u -D TYPES=%u",
                      tile_rows(device), most_items(device), matrices, types));
+    if (lanes < device_shape_of(device)->lanes)
+        TRY(bytes_format(options, " -D ROW_LANES=%zu", lanes));
     return device_limit_registers(options, device, (unsigned)unit_items(device));
 }
 
@@ -101,9 +104,7 @@ static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, 
     hadal_status status;
     if (*found)
         return HADAL_OK;
-    TRY_OR(done, matvec_options(&options, op->device, types, matrices));
-    if (lanes < device_shape_of(op->device)->lanes)
-        TRY_OR(done, bytes_format(&options, " -D ROW_LANES=%zu", lanes));
+    TRY_OR(done, matvec_options(&options, op->device, types, matrices, lanes));
     TRY_OR(done, kernel_get(found, op->device, "matvec", name, options.data));
 done:
     bytes_free(&options);
@@ -136,6 +137,12 @@ static size_t choose_lanes(size_t *index, const hadal_device *device, size_t chu
     for (*index = 0; lanes < most && (lanes < chunks || lanes < tile_rows(device)); ++*index)
         lanes *= 2;
     return lanes;
+}
+
+size_t matvec_lanes(const hadal_device *device, const matrix *weight)
+{
+    size_t index;
+    return choose_lanes(&index, device, chunks_of(weight));
 }
 
 /* Pieces into which lane groups cut a row. */
@@ -293,12 +300,28 @@ hadal_status matvec_heads(matvec_op *op, buffer *out, size_t out_step, const buf
     return launch_segments(op, &p, &only, 1);
 }
 
-matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matrix *weight)
+matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matvec_work *work)
 {
-    geometry g = choose_geometry(device, used, device_shape_of(device)->lanes, 1);
-    size_t pieces = pieces_of(&g, weight), block = choose_block(&g, weight->rows, 1, pieces, 1, weight->stride);
-    return (matvec_plan){divide_up(weight->rows, block), g.lane_groups * g.lanes, block,
+    const matrix *weight = work->weight;
+    geometry g = choose_geometry(device, used, work->lanes, 1);
+    if (work->items) {
+        g.at_once = g.at_once * g.lane_groups * g.lanes / work->items;
+        g.lane_groups = max_size(work->items / g.lanes, 1);
+    }
+    size_t pieces = pieces_of(&g, weight), rows = weight->rows;
+    size_t block = work->whole ? rows : choose_block(&g, rows, work->copies, pieces, 1, weight->stride);
+    if (!work->items)
+        g.lane_groups = min_size(g.lane_groups, divide_up(block, g.tile) * pieces);
+    return (matvec_plan){divide_up(rows, block), g.lane_groups * g.lanes, block,
                          scratch_bytes(&g, block, pieces, 1, weight->stride)};
+}
+
+bool matvec_takes_whole(const matvec_op *op, const matrix *weight)
+{
+    const device_shape *shape = device_shape_of(op->device);
+    geometry g = {.device = shape, .tile = tile_rows(op->device), .lanes = matvec_lanes(op->device, weight)};
+    g.lane_groups = max_size(most_items(op->device) / g.lanes, 1);
+    return scratch_bytes(&g, weight->rows, pieces_of(&g, weight), 1, weight->stride) <= local_bytes(op->device) / 2;
 }
 
 /* ---- Experts ---------------------------------------------------------------------------------------- */

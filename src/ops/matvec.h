@@ -81,15 +81,30 @@ typedef struct matvec_argument {
 matvec_argument matvec_argument_of(const matrix *weight);
 const buffer *matvec_scales(const matrix_slab *slab);
 
-/* Appends the -D options of kernels over cl/matvec.clh; types: the sum of 1 << dtype over their weights. */
-HADAL_CHECKED hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types,
-                                          unsigned matrices);
+/* The lanes that share a row of the matrix on GPUs: fewer than the device's where more would have nothing to do. */
+size_t matvec_lanes(const hadal_device *device, const matrix *weight);
 
-/* How a launch goes down a matrix: groups of `items` work-items, each with `block` rows, and bytes of local memory. */
+/* Appends the -D options of kernels over cl/matvec.clh; types: the sum of 1 << dtype over their weights; lanes: those
+ * that share a row. */
+HADAL_CHECKED hadal_status matvec_options(byte_array *options, const hadal_device *device, unsigned types,
+                                          unsigned matrices, size_t lanes);
+
+/* What a launch multiplies: `copies` matrices of a stack, by groups of `items` work-items, or as many as are good if
+ * that is 0; whole: all rows of a matrix by one group. */
+typedef struct matvec_work {
+    const matrix *weight;
+    size_t copies, lanes, items;
+    bool whole;
+} matvec_work;
+
+/* How it goes down a matrix: groups of `items` work-items, each with `block` rows, and bytes of local memory. */
 typedef struct matvec_plan {
     size_t groups, items, block, scratch;
 } matvec_plan;
 
-matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matrix *weight);
+matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matvec_work *work);
+
+/* Whether there is local memory for groups that take a whole matrix. */
+bool matvec_takes_whole(const matvec_op *op, const matrix *weight);
 
 #endif

@@ -76,6 +76,20 @@ void reference_attend(double *out, const attend_dims *dims, const float *query, 
         out[j] /= total;
 }
 
+void reference_combine(double *out, const float *sums, const float *totals, size_t latent, size_t splits)
+{
+    double largest = -INFINITY, total = 0;
+    for (size_t s = 0; s < splits; s++)
+        largest = fmax(largest, totals[2 * s]);
+    for (size_t s = 0; s < splits; s++)
+        total += exp(totals[2 * s] - largest) * totals[2 * s + 1];
+    for (size_t i = 0; i < latent; i++) {
+        out[i] = 0;
+        for (size_t s = 0; s < splits; s++)
+            out[i] += exp(totals[2 * s] - largest) * sums[s * round_up(latent, ROW_UNIT) + i] / total;
+    }
+}
+
 static double sigmoid(double x)
 {
     return 1 / (1 + exp(-x));

@@ -32,6 +32,10 @@ void reference_latent(double *cache, const float *kv, const float *weight, size_
 void reference_attend(double *out, const attend_dims *dims, const float *query, const float *cache, const int32_t *list,
                       size_t length);
 
+/* out[latent] = the mean over the splits of a list, from what attend leaves of them: sums [splits, pad(latent)] and
+ * totals [splits] of (largest score, total of weights). */
+void reference_combine(double *out, const float *sums, const float *totals, size_t latent, size_t splits);
+
 /* ids[top_k] and weights[top_k] of one token, as route_choose. */
 void reference_route(int32_t *ids, double *weights, const float *logits, const float *bias, const route_dims *dims);
 

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* What lies between the projections of one token and its attention, but for products, in one launch. Kernels in
- * cl/rotations.cl. */
+/* What lies between the projections of one token and its attention, in one launch. Kernels in cl/rotations.cl. */
 
 #ifndef HADAL_OPS_ROTATIONS_H
 #define HADAL_OPS_ROTATIONS_H
 
 #include "ops/index_rotate.h"
 #include "ops/latent.h"
+#include "ops/matvec.h"
 #include "ops/rope.h"
 
 typedef struct rotations_op {
     rope_dims rope;
     latent_dims latent;
     index_dims index;
-    kernel *all;
-    uint32_t lanes;
-    bool cpu;
+    hadal_device *device;
+    kernel *by_type[DTYPE_COUNT];
 } rotations_op;
 
-/* Gets the kernel; it belongs to the device. The three share their rope dims. */
-HADAL_CHECKED hadal_status rotations_create(rotations_op *op, hadal_device *device, const rope_dims *rope,
-                                            const latent_dims *latent, const index_dims *index);
+/* Kernels are got when a dtype of W_UK is first used. The three share their rope dims. */
+void rotations_create(rotations_op *op, hadal_device *device, const rope_dims *rope, const latent_dims *latent,
+                      const index_dims *index);
+
+/* Whether the kernels can take W_UK, a stack of [latent, nope] for each head. */
+bool rotations_take(const rotations_op *op, const matvec_op *matvec, const matrix *weight);
 
 /* The rows of one token that rotations() reads and writes, as ops/latent.h, ops/index_rotate.h and ops/rope.h say. */
 typedef struct rotations_rows {
@@ -38,8 +40,9 @@ typedef struct rotations_rows {
     double scale;
 } rotations_rows;
 
-/* latent_store, index_key, rope_queries and, unless there is no index_query, index_query of one token. epsilon is that
- * of both norms. */
-HADAL_CHECKED hadal_status rotations(const rotations_op *op, const rotations_rows *rows, double epsilon);
+/* latent_store, index_key, rope_queries and, unless there is no index_query, index_query of one token, and linear_heads
+ * by weight into the latent part of its queries. epsilon is that of both norms. */
+HADAL_CHECKED hadal_status rotations(rotations_op *op, const rotations_rows *rows, const matrix *weight,
+                                     double epsilon);
 
 #endif

@@ -33,7 +33,7 @@ static hadal_status get_router(kernel **found, const route_op *op, dtype type)
     if (*found)
         return HADAL_OK;
     TRY_OR(done, add_options(&options, &op->dims));
-    TRY_OR(done, matvec_options(&options, op->device, 1u << type, 1));
+    TRY_OR(done, matvec_options(&options, op->device, 1u << type, 1, device_shape_of(op->device)->lanes));
     TRY_OR(done, kernel_get(found, op->device, "router", "router", options.data));
 done:
     bytes_free(&options);
@@ -50,7 +50,8 @@ hadal_status route_one(route_op *op, buffer *ids, buffer *weights, buffer *logit
 {
     kernel **router = &op->router[weight->type];
     TRY(get_router(router, op, weight->type));
-    matvec_plan plan = matvec_plan_of(op->device, *router, weight);
+    const matvec_work work = {.weight = weight, .copies = 1, .lanes = device_shape_of(op->device)->lanes};
+    matvec_plan plan = matvec_plan_of(op->device, *router, &work);
     launch_shape shape = {
         .groups = {plan.groups},
         .size = {plan.items},

@@ -63,7 +63,7 @@ self_test_trial self_test_rms_norm, self_test_rope, self_test_latent, self_test_
     self_test_dispatch, self_test_swiglu, self_test_moe_combine;
 self_test_trial self_test_matmul, self_test_matmul_experts, self_test_matmul_heads;
 self_test_trial self_test_linear, self_test_blocks, self_test_clblast, self_test_heads, self_test_experts;
-self_test_trial self_test_one_token, self_test_router, self_test_rotations;
+self_test_trial self_test_one_token, self_test_router, self_test_rotations, self_test_attend_values;
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_index_tile,
     self_test_top_k, self_test_attend, self_test_attend_tiles;
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Trials of the launches that only one token takes: experts, router, and what lies before attention. */
+/* Trials of the launches that only one token takes: experts, router, and what lies before and behind attention. */
 
 #include "ops/self_test.h"
 
 #include <math.h>
 
 #include "base/memory.h"
+#include "ops/attend_values.h"
 #include "ops/reference.h"
 #include "ops/rotations.h"
 
@@ -125,7 +126,7 @@ static hadal_status compare_results(self_test *test, buffer *const got[RESULTS],
     return HADAL_OK;
 }
 
-/* One launch gives the bits of four, which have trials of their own. */
+/* One launch gives the bits of five, which have trials of their own. */
 hadal_status self_test_rotations(self_test *test, int variant)
 {
     static const size_t columns[] = {LATENT + ROPE, LATENT, INDEX_DIM, INDEX_DIM, INDEX_DIM, HEADS * (NOPE + ROPE),
@@ -143,13 +144,17 @@ hadal_status self_test_rotations(self_test *test, int variant)
                                    HEADS * head_row * sizeof(float),
                                    INDEX_HEADS * round_up(INDEX_DIM, ROW_UNIT) * element,
                                    round_up(INDEX_HEADS, ROW_UNIT) * sizeof(float)};
-    double frequencies[ROPE / 2];
+    static const dtype types[] = {[HADAL_INDEX_INT8] = DTYPE_F8_E4M3, [HADAL_INDEX_FP8] = DTYPE_BF16,
+                                  [HADAL_INDEX_F32] = DTYPE_F32};
+    double frequencies[ROPE / 2], *elements;
     float *values;
+    const matrix *weight;
     buffer *in[INPUTS], *one[RESULTS], *each[RESULTS], *table, *at, *rows;
     rotations_op op;
     latent_op latents;
     index_rotate_op indexer;
     rope_op ropes;
+    matvec_op matvec;
     reference_frequencies(frequencies, ROPE / 2);
     TRY(rope_table_create(&table, test->device, frequencies, ROPE / 2, CONTEXT, 1.0));
     TRY(self_test_keep(test, table));
@@ -161,17 +166,53 @@ hadal_status self_test_rotations(self_test *test, int variant)
         TRY(self_test_result(test, &one[i], bytes[i]));
         TRY(self_test_result(test, &each[i], bytes[i]));
     }
-    TRY(rotations_create(&op, test->device, &rope, &latent, &index));
+    TRY(self_test_matrix(test, &weight, &elements, types[variant], HEADS, LATENT, NOPE));
+    rotations_create(&op, test->device, &rope, &latent, &index);
+    matvec_create(&matvec, test->device);
     TRY(latent_create(&latents, test->device, &latent));
     TRY(index_rotate_create(&indexer, test->device, &index));
     TRY(rope_create(&ropes, test->device, &rope));
     const rotations_rows whole = {one[LATENT_CACHE], in[0], in[1], one[INDEX_CACHE], one[INDEX_SCALES], in[2], in[3],
                                   in[4], one[QUERY], in[5], one[QUANTISED], one[HEAD_WEIGHTS], in[6], in[7], table, at,
                                   rows, 0.25};
-    TRY(rotations(&op, &whole, 1e-6));
+    TRY(rotations(&op, &whole, weight, 1e-6));
+    TRY(matvec_heads(&matvec, each[QUERY], head_row, in[5], NOPE + ROPE, weight, 0.25));
     TRY(latent_store(&latents, each[LATENT_CACHE], in[0], in[1], table, at, rows, 1, 1e-6));
     TRY(index_key(&indexer, each[INDEX_CACHE], each[INDEX_SCALES], in[2], in[3], in[4], table, at, rows, 1));
     TRY(rope_queries(&ropes, each[QUERY], in[5], table, at, 1, 0.25));
     TRY(index_query(&indexer, each[QUANTISED], each[HEAD_WEIGHTS], in[6], in[7], table, at, 1));
     return compare_results(test, one, each);
+}
+
+/* Splits of lists combined, and multiplied. */
+hadal_status self_test_attend_values(self_test *test, int variant)
+{
+    enum { SPLITS = 11, VALUE = 30, STEP = 32, PADDED = 64, SUMS = HEADS * SPLITS * PADDED };
+    const attend_dims dims = {.heads = HEADS, .latent = LATENT, .rope = ROPE, .cache = HADAL_KV_BF16};
+    const matrix *weight;
+    double *elements, *expected, mean_here[LATENT];
+    float *partials, attended[LATENT];
+    buffer *scratch, *out, *mean;
+    attend_values_op op;
+    TRY(self_test_matrix(test, &weight, &elements, (dtype)variant, HEADS, VALUE, LATENT));
+    TRY(self_test_rows(test, &partials, &scratch, 1, SUMS + 2 * HEADS * SPLITS));
+    for (size_t i = 0; i < HEADS * SPLITS; i++)
+        partials[SUMS + 2 * i + 1] = 1.0f + fabsf(partials[SUMS + 2 * i + 1]); /* totals of weights */
+    TRY(buffer_write(scratch, 0, partials, (SUMS + 2 * HEADS * SPLITS) * sizeof *partials));
+    TRY(self_test_upload(test, &out, partials, HEADS * STEP * sizeof *partials));
+    TRY(self_test_result(test, &mean, HEADS * PADDED * sizeof *partials));
+    TRY(self_test_allocate(test, &expected, HEADS * STEP, sizeof *expected));
+    attend_values_create(&op, test->device, &dims);
+    TRY(attend_values(&op, out, STEP, mean, scratch, SPLITS, weight));
+    for (size_t head = 0; head < HEADS; head++) {
+        reference_combine(mean_here, partials + head * SPLITS * PADDED, partials + SUMS + 2 * head * SPLITS, LATENT,
+                          SPLITS);
+        for (size_t i = 0; i < LATENT; i++)
+            attended[i] = (float)mean_here[i];
+        for (size_t r = 0; r < STEP; r++)
+            expected[head * STEP + r] =
+                r < VALUE ? reference_dot(attended, elements + (head * VALUE + r) * LATENT, LATENT)
+                          : (double)partials[head * STEP + r]; /* what lies between heads stays */
+    }
+    return self_test_compare(test, out, expected, HEADS * STEP, 3e-6, "11 splits of 5 heads");
 }

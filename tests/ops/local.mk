@@ -4,6 +4,7 @@
 ops_tests = \
 	tests/ops/test_attend \
 	tests/ops/test_attend_tiles \
+	tests/ops/test_attend_values \
 	tests/ops/test_bench \
 	tests/ops/test_codes \
 	tests/ops/test_dispatch \

@@ -118,20 +118,11 @@ static void make_call(const tiles_case *c, size_t heads)
 static void combine_splits(size_t heads, size_t splits)
 {
     const float *totals = call.scratch + heads * splits * LATENT;
+    double mean[LATENT];
     for (size_t row = 0; row < heads && splits > 1; row++) {
-        float largest = -INFINITY, total = 0;
-        for (size_t s = row * splits; s < (row + 1) * splits; s++)
-            largest = fmaxf(largest, totals[2 * s]);
+        reference_combine(mean, call.scratch + row * splits * LATENT, totals + 2 * row * splits, LATENT, splits);
         for (size_t i = 0; i < LATENT; i++)
-            call.out[row * LATENT + i] = 0;
-        for (size_t s = row * splits; s < (row + 1) * splits; s++) {
-            float weight = expf(totals[2 * s] - largest);
-            total += weight * totals[2 * s + 1];
-            for (size_t i = 0; i < LATENT; i++)
-                call.out[row * LATENT + i] += weight * call.scratch[s * LATENT + i];
-        }
-        for (size_t i = 0; i < LATENT; i++)
-            call.out[row * LATENT + i] /= total;
+            call.out[row * LATENT + i] = (float)mean[i];
     }
 }
 
