@@ -9,29 +9,30 @@
 
 #include "base/memory.h"
 
-/* In pieces: NVIDIA's driver 580 loses the queue when a fill has more than 2^31 words. */
-static hadal_status buffer_clear(buffer *cleared)
+/* The longest pattern that OpenCL has: NVIDIA's driver 580 counts patterns, also those before an offset, in 31 bits and
+ * loses the queue when there are more. */
+enum { PATTERN = 128 };
+
+static hadal_status buffer_clear(buffer *cleared, size_t bytes)
 {
-    const size_t most = (size_t)1 << 30, bytes = round_up(cleared->bytes, sizeof(cl_uint));
-    const cl_uint zero = 0; /* buffers are whole words long, see buffer_create */
-    for (size_t first = 0; first < bytes; first += most)
-        CL_TRY(cleared->device, clEnqueueFillBuffer(cleared->device->queue, cleared->handle, &zero, sizeof zero, first,
-                                                    min_size(most, bytes - first), 0, NULL, NULL));
+    static const unsigned char zeros[PATTERN] = {0};
+    CL_TRY(cleared->device, clEnqueueFillBuffer(cleared->device->queue, cleared->handle, zeros, PATTERN, 0, bytes, 0,
+                                                NULL, NULL));
     return HADAL_OK;
 }
 
 hadal_status buffer_create(buffer **created, hadal_device *device, memory_class use, size_t bytes)
 {
     *created = NULL;
-    size_t rounded = round_up(max_size(bytes, 1), sizeof(cl_uint));
-    if (rounded > device->info.largest_allocation_bytes)
+    if (bytes > device->info.largest_allocation_bytes)
         return failure(HADAL_ERROR_DEVICE_MEMORY,
                        "a buffer of %zu bytes is more than the %llu bytes that %s allows in one; "
                        "use a shorter context, a smaller chunk or another device",
-                       rounded, (unsigned long long)device->info.largest_allocation_bytes, device->info.name);
+                       bytes, (unsigned long long)device->info.largest_allocation_bytes, device->info.name);
     buffer *made;
     hadal_status status;
     cl_int error;
+    size_t rounded = round_up(max_size(bytes, 1), PATTERN);
     TRY(memory_allocate(&made, 1, sizeof *made));
     *made = (buffer){.device = device, .bytes = bytes, .use = use};
     made->handle = clCreateBuffer(device->context, CL_MEM_READ_WRITE, rounded, NULL, &error);
@@ -41,7 +42,7 @@ hadal_status buffer_create(buffer **created, hadal_device *device, memory_class 
     }
     device->allocated[use] += bytes;
     /* Drivers allocate late: filling now makes a lack of memory show here, and padding is zero from the start. */
-    TRY_OR(failed, buffer_clear(made));
+    TRY_OR(failed, buffer_clear(made, rounded));
     *created = made;
     return HADAL_OK;
 failed:

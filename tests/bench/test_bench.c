@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "bench/runner.h"
 #include "device/tuning.h"
 #include "model/expect.h"
@@ -160,11 +161,12 @@ static void steps_of_several_timelines_share_weights(void **state)
 
 /* ---- Tuning --------------------------------------------------------------------------------------- */
 
-/* Lists so long that they are cut up, on CPUs too. */
-static hadal_bench_options tuning_options(void)
+/* Lists so long that the device's groups would not take all the pieces into which they may be cut. */
+static hadal_bench_options tuning_options(const hadal_device *device)
 {
-    static const size_t context = 2000;
+    static size_t context;
     hadal_bench_options options = small_options();
+    context = max_size(2000, 300 * (size_t)hadal_device_describe(device)->compute_units);
     options.contexts = &context;
     options.sizes = "attend.groups";
     return options;
@@ -206,7 +208,7 @@ static void tuning_keeps_one_value_of_a_size(void **state)
     char directory[256];
     hadal_device *device = open_apart(directory);
     rows kept = {.count = 0};
-    const hadal_bench_options options = tuning_options();
+    const hadal_bench_options options = tuning_options(device);
     CHECK_OK(hadal_bench_tune(device, &options, keep, &kept));
     assert_int_equal(hadal_device_allocated(device), 0);
     size_t chosen = 0;
@@ -232,7 +234,7 @@ static void tuning_that_stops_changes_nothing(void **state)
     char directory[256];
     hadal_device *device = open_apart(directory);
     rows kept = {.stop_after = 1};
-    hadal_bench_options options = tuning_options();
+    hadal_bench_options options = tuning_options(device);
     assert_true(device_set_tuned(device, TUNED_ATTEND_KEYS, 4));
     assert_int_equal(hadal_bench_tune(device, &options, keep, &kept), HADAL_STOPPED);
     assert_int_equal(device_tuned(device, TUNED_ATTEND_KEYS), 4);
