@@ -422,7 +422,8 @@ typedef struct hadal_plan {
 } hadal_plan;
 
 /* What a model is and the bytes it needs, without loading it. path: a model directory or a config.json.
- * session may be NULL for the defaults; device may be NULL, else its limits are applied. */
+ * session may be NULL for the defaults; device may be NULL, else its limits are applied. CLBlast takes up to
+ * 64 MiB beyond the plan if it multiplies where a matrix unit could. */
 HADAL_API HADAL_CHECKED hadal_status hadal_plan_make(hadal_plan *plan, const char *path,
                                                     const hadal_session_options *session,
                                                     const hadal_device_info *device);
