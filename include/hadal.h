@@ -102,8 +102,9 @@ typedef struct hadal_device_info {
     uint32_t compute_capability;       /* NVIDIA: 10 * major + minor, 0 elsewhere */
     const char *matrix_unit;           /* its matrix instruction: "none", "nvidia wgmma", "nvidia mma", "amd mfma",
                                         * "amd wmma11", "amd wmma12", "intel dpas8", "intel dpas16" */
-    hadal_precision precision;         /* of an open device: FAST if its matrix units are used */
-    char matrix_unit_failure[192];     /* why they are not though they could be: a self-test that failed; else "" */
+    hadal_precision precision;         /* of an open device: FAST if its matrix units take products */
+    char matrix_unit_failure[192];     /* why they don't, or not index scores or attention: the first self-test of
+                                        * theirs that failed; else "" */
     uint32_t tuned;                    /* sizes of kernels that hadal_bench_tune found better than the usual ones */
     char tuning_file[512];             /* where it keeps them for this device; "": there is no such place */
     char tuning_failure[640];          /* why what is there is not used; else "" */
@@ -421,7 +422,8 @@ typedef struct hadal_plan {
 } hadal_plan;
 
 /* What a model is and the bytes it needs, without loading it. path: a model directory or a config.json.
- * session may be NULL for the defaults; device may be NULL, else its limits are applied. */
+ * session may be NULL for the defaults; device may be NULL, else its limits are applied. CLBlast takes up to
+ * 64 MiB beyond the plan if it multiplies where a matrix unit could. */
 HADAL_API HADAL_CHECKED hadal_status hadal_plan_make(hadal_plan *plan, const char *path,
                                                     const hadal_session_options *session,
                                                     const hadal_device_info *device);

@@ -85,7 +85,7 @@ static void warn_of_matrix_unit(const engine *e, const engine_request *request)
 {
     const hadal_device_info *device = hadal_device_describe(e->device);
     report_note(device->matrix_unit_failure[0] && !request->output->quiet,
-                "the matrix unit of %s failed its self-test and is not used (%s); all is computed in float32",
+                "the matrix unit of %s failed its self-test (%s); that part of the model is computed without it",
                 device->name, device->matrix_unit_failure);
 }
 

@@ -160,12 +160,21 @@ const hadal_device_info *hadal_device_describe(const hadal_device *device)
     return &device->info;
 }
 
-void device_give_up_matrix_unit(hadal_device *device, const char *reason)
+device_matrix device_matrix_for(const hadal_device *device, matrix_use use)
 {
-    device->shape.matrix = DEVICE_MATRIX_NONE;
-    device->info.precision = HADAL_PRECISION_EXACT;
-    tuning_read(device->tuned, &device->info, &device->shape, device->cache_directory); /* another class's */
-    snprintf(device->info.matrix_unit_failure, sizeof device->info.matrix_unit_failure, "%s", reason);
+    return device->given_up[use] ? DEVICE_MATRIX_NONE : device->shape.matrix;
+}
+
+void device_give_up_matrix_unit(hadal_device *device, matrix_use use, const char *reason)
+{
+    char *kept = device->info.matrix_unit_failure;
+    device->given_up[use] = true;
+    if (use == MATRIX_PRODUCTS) {
+        device->given_up[MATRIX_ATTENTION] = true;
+        device->info.precision = HADAL_PRECISION_EXACT;
+    }
+    if (!*kept)
+        snprintf(kept, sizeof device->info.matrix_unit_failure, "%s", reason);
 }
 
 hadal_status device_limit_registers(byte_array *options, const hadal_device *device, unsigned items)

@@ -66,6 +66,14 @@ typedef enum device_matrix {
     DEVICE_MATRIX_COUNT
 } device_matrix;
 
+/* What is computed on matrix units. Each part has self-tests of its own, and goes on without the unit by itself. */
+typedef enum matrix_use {
+    MATRIX_PRODUCTS,     /* of 16-bit operands */
+    MATRIX_INDEX_SCORES, /* of int8 keys: exact */
+    MATRIX_ATTENTION,    /* of 16-bit operands */
+    MATRIX_USES
+} matrix_use;
+
 /* Set at opening from capabilities; also given to every kernel as -D VECTOR, LANES, GROUP. */
 typedef struct device_shape {
     uint32_t vector; /* floats that a work-item handles at once: 4, 8 or 16; padded rows are multiples of 16 */
@@ -86,8 +94,12 @@ const device_shape *device_shape_of(const hadal_device *device);
 /* The matrix unit that the device's compiler builds for, of those that no device reports (cl/matrix_unit.cl). */
 device_matrix device_compiled_matrix(hadal_device *device);
 
-/* Goes on without the matrix unit, in exact precision; the device's record keeps the reason. */
-void device_give_up_matrix_unit(hadal_device *device, const char *reason);
+/* The unit that such kernels run on: the shape's, or NONE once it was given up for them. */
+device_matrix device_matrix_for(const hadal_device *device, matrix_use use);
+
+/* Goes on without the matrix unit there; the device's record keeps the first reason. Without products precision is
+ * exact, so that attention goes on without it, too. */
+void device_give_up_matrix_unit(hadal_device *device, matrix_use use, const char *reason);
 
 /* What was found out about the kernels of these families on this device (a NULL-terminated list), kept in the cache
  * directory until a kernel, the device or its driver changes: whether `finding` was remembered. */

@@ -50,6 +50,7 @@ struct hadal_device {
     hadal_device_info info;
     device_shape shape;
     bool intel_unit;             /* its own matrix unit is Intel's: the compiler takes Intel's options */
+    bool given_up[MATRIX_USES];  /* see device_give_up_matrix_unit */
     uint16_t tuned[TUNED_SIZES]; /* 0: the usual size */
     cl_device_id id;
     cl_context context;

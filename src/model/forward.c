@@ -438,6 +438,7 @@ static hadal_status create_memory(forward *f)
     TRY(settings_allocate(&f->a, f->model->device, needs, count));
     if (f->settings.matrix_unit)
         matmul_lend(&f->ops.linear.matmul, f->a.packed, f->a.packed_factors);
+    linear_lend(&f->ops.linear, f->a.dequantised, f->a.parts);
     TRY(memory_allocate(&f->caches, config->num_hidden_layers, sizeof *f->caches));
     for (uint32_t layer = 0; layer < config->num_hidden_layers; layer++)
         TRY(settings_allocate(&f->caches[layer], f->model->device, cache_needs, cache_count));

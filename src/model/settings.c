@@ -10,7 +10,7 @@
 #include "ops/fill.h"
 #include "ops/index_rotate.h"
 #include "ops/latent.h"
-#include "ops/matmul.h"
+#include "ops/linear.h"
 #include "ops/top_k.h"
 
 /* Tokens of a prefill step where none are asked for; larger steps read weights less often but need more memory: of a
@@ -66,6 +66,12 @@ static void set_chunk(settings *s, const model_config *config, size_t chunk)
     s->logit_rows = rows_within(LOGIT_BYTES, config->vocab_size, s->chunk);
 }
 
+/* Products on CPUs, where no work-items share a row, do not split columns. */
+static size_t count_split_units(const hadal_device_info *device)
+{
+    return device && device->lane_path && strcmp(device->lane_path, "single") != 0 ? device->compute_units : 0;
+}
+
 hadal_status settings_resolve(settings *s, const model_config *config, const hadal_session_options *options,
                               const hadal_device_info *device)
 {
@@ -78,6 +84,7 @@ hadal_status settings_resolve(settings *s, const model_config *config, const had
         .kv_cache = options->kv_cache,
         .index_cache = options->index_cache,
         .matrix_unit = device && device->precision == HADAL_PRECISION_FAST,
+        .split_units = count_split_units(device),
     };
     TRY(resolve_sizes(s, config, options));
     if (options->chunk) {
@@ -179,6 +186,25 @@ static void add_packed(need_list *list, const settings *s, const model_config *c
     add(list, MEMORY_ACTIVATIONS, offsetof(activations, packed_factors), matmul_factor_bytes(rows), 1);
 }
 
+/* The largest weight that CLBlast may multiply with in a step. */
+static void add_dequantised(need_list *list, const model_config *c)
+{
+    size_t heads = c->num_attention_heads, shared = (size_t)c->n_shared_experts * c->moe_intermediate_size, bytes = 0;
+    const size_t weights[][2] = {
+        {c->q_lora_rank, c->hidden_size},
+        {heads * (c->qk_nope_head_dim + c->qk_rope_head_dim), c->q_lora_rank},
+        {c->kv_lora_rank + c->qk_rope_head_dim, c->hidden_size},
+        {c->hidden_size, heads * c->v_head_dim},
+        {(size_t)c->index_n_heads * c->index_head_dim, c->q_lora_rank},
+        {max_size(c->index_head_dim, c->index_n_heads), c->hidden_size},
+        {max_size(max_size(c->intermediate_size, shared), c->n_routed_experts), c->hidden_size},
+        {c->hidden_size, max_size(c->intermediate_size, shared)},
+    };
+    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
+        bytes = max_size(bytes, linear_dequantised_bytes(weights[i][0], weights[i][1]));
+    add(list, MEMORY_ACTIVATIONS, offsetof(activations, dequantised), bytes, 1);
+}
+
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config)
 {
     need_list list = {.needs = needs};
@@ -193,6 +219,10 @@ size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const sett
     add_experts(&list, s, config);
     if (s->matrix_unit)
         add_packed(&list, s, config);
+    else if (s->chunk > 1)
+        add_dequantised(&list, config);
+    if (s->split_units && s->chunk > 1)
+        add(&list, MEMORY_ACTIVATIONS, offsetof(activations, parts), linear_parts_bytes(s->split_units, s->chunk), 1);
     ADD_ROWS(&list, MEMORY_ACTIVATIONS, logits, s->logit_rows, config->vocab_size);
     return list.count;
 }

@@ -19,7 +19,8 @@ typedef struct settings {
     hadal_attention attention;
     hadal_kv_cache kv_cache;
     hadal_index_cache index_cache;
-    bool matrix_unit;   /* products of a step are taken by ops/matmul.h */
+    bool matrix_unit;   /* products of a step are taken by ops/matmul.h; else CLBlast may take some */
+    size_t split_units; /* compute units among which columns of products are split; 0: they are not */
 } settings;
 
 /* Resolves and checks options (NULL: all defaults) for a model. device: its record, for the size of steps. */
@@ -62,6 +63,7 @@ typedef struct activations {
     buffer *shared_out;         /* [T, pad(d)] */
     buffer *packed;             /* 16-bit inputs of a product on the matrix unit, see ops/matmul.h */
     buffer *packed_factors;
+    buffer *dequantised, *parts; /* see ops/linear.h */
     buffer *logits;             /* [logit_rows, pad(vocab_size)] */
 } activations;
 
@@ -79,7 +81,7 @@ typedef struct buffer_need {
     uint64_t bytes;
 } buffer_need;
 
-enum { ACTIVATION_NEEDS = 35, CACHE_NEEDS = 3 };
+enum { ACTIVATION_NEEDS = 37, CACHE_NEEDS = 3 };
 
 /* Fills needs and returns how many there are. */
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config);

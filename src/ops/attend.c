@@ -99,7 +99,7 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));
-    if (takes_tiles(shape, dims))
+    if (device_matrix_for(device, MATRIX_ATTENTION) != DEVICE_MATRIX_NONE && takes_tiles(shape, dims))
         TRY_OR(done, create_tiles(op, device));
 done:
     bytes_free(&options);

@@ -27,9 +27,19 @@ hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear cho
 void linear_free(linear_op *op)
 {
     matmul_free(&op->matmul);
-    buffer_free(op->dequantised);
-    buffer_free(op->parts);
+    if (!op->lent_dequantised)
+        buffer_free(op->dequantised);
+    if (!op->lent_parts)
+        buffer_free(op->parts);
     *op = (linear_op){0};
+}
+
+void linear_lend(linear_op *op, buffer *dequantised, buffer *parts)
+{
+    op->dequantised = dequantised;
+    op->lent_dequantised = dequantised != NULL;
+    op->parts = parts;
+    op->lent_parts = parts != NULL;
 }
 
 /* Tokens and rows of a block in cl/linear_block.cl; columns that are worth a group, and what a run of them is a
@@ -47,6 +57,12 @@ static size_t choose_splits(const linear_op *op, size_t tokens, size_t rows, siz
 {
     size_t blocks = count_blocks(tokens, rows), units = hadal_device_describe(op->device)->compute_units;
     return blocks < units ? max_size(min_size(2 * units / blocks, columns / FEWEST_SPLIT_COLUMNS), 1) : 1;
+}
+
+/* There are at most 2 units / blocks splits, of as many blocks. */
+size_t linear_parts_bytes(size_t units, size_t tokens)
+{
+    return 2 * units * min_size(tokens, BLOCK_SIDE) * BLOCK_SIDE * sizeof(float);
 }
 
 /* Blocks only where tokens fill one well enough, and where there are `groups`, of blocks or runs of their columns, to
@@ -179,22 +195,28 @@ static hadal_status run_own(linear_op *op, buffer *out, const buffer *in, size_t
     return HADAL_OK;
 }
 
-/* Rows that pass through the dequantised buffer at once: 64 MiB of float32, at least one block of rows. */
-static size_t rows_at_once(const matrix *weight)
+/* Rows that pass through the dequantised buffer at once: 64 MiB of float32, at least one row. */
+static size_t rows_at_once(size_t rows, size_t stride)
 {
-    size_t rows = ((size_t)64 << 20) / (weight->stride * sizeof(float));
-    return min_size(max_size(rows, 1), weight->rows);
+    size_t most = ((size_t)64 << 20) / (stride * sizeof(float));
+    return min_size(max_size(most, 1), rows);
+}
+
+size_t linear_dequantised_bytes(size_t rows, size_t columns)
+{
+    size_t stride = round_up(columns, ROW_UNIT);
+    return rows_at_once(rows, stride) * stride * sizeof(float);
 }
 
 static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, const matrix *weight, size_t tokens,
                                 bool accumulate)
 {
     kernel **dequantise = &op->dequantise[weight->type];
-    TRY(prepare(&op->dequantised, op, rows_at_once(weight) * weight->stride * sizeof(float)));
+    TRY(prepare(&op->dequantised, op, linear_dequantised_bytes(weight->rows, weight->columns)));
     TRY(get_kernel(dequantise, op, "linear", "dequantise", weight->type, LINEAR_SEVERAL));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        size_t most = rows_at_once(weight);
+        size_t most = rows_at_once(weight->rows, weight->stride);
         for (size_t first = 0; first < slab->count; first += most) {
             size_t rows = min_size(most, slab->count - first);
             launch_shape shape = {

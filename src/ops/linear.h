@@ -26,8 +26,9 @@ typedef struct linear_op {
     const buffer *packed_input; /* what matmul has packed, for weights of packed_type */
     dtype packed_type;
     matvec_op matvec;    /* for one token */
-    buffer *dequantised; /* weights as float32 on their way to CLBlast; NULL until it is used */
-    buffer *parts;       /* sums over runs of columns, float32 [runs, tokens, rows]; NULL until a product is split */
+    buffer *dequantised; /* weights as float32 on their way to CLBlast */
+    buffer *parts;       /* sums over runs of columns, float32 [runs, tokens, rows] */
+    bool lent_dequantised, lent_parts; /* they belong to the caller; else they are made when they are needed */
     kernel *plain[DTYPE_COUNT][LINEAR_FORMS];
     kernel *heads[DTYPE_COUNT][LINEAR_FORMS];
     kernel *experts[DTYPE_COUNT][LINEAR_FORMS];
@@ -39,6 +40,14 @@ typedef struct linear_op {
 /* Kernels are got when a dtype is first used. */
 HADAL_CHECKED hadal_status linear_create(linear_op *op, hadal_device *device, hadal_linear choice);
 void linear_free(linear_op *op);
+
+/* Device bytes of dequantised for a weight [rows, columns], and of parts for any product of up to `tokens` tokens on a
+ * device with so many compute units. */
+size_t linear_dequantised_bytes(size_t rows, size_t columns);
+size_t linear_parts_bytes(size_t units, size_t tokens);
+
+/* Scratch memory of those sizes, or NULL, for all products to come; stays the caller's. */
+void linear_lend(linear_op *op, buffer *dequantised, buffer *parts);
 
 /* For AUTO, before `ahead` tokens are fed in steps of `tokens`: times the own kernels on one weight (in: [tokens,
  * columns], out: [tokens, rows], overwritten) and, if `parameters` such weights times `ahead` tokens would take

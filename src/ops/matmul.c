@@ -97,7 +97,7 @@ void matmul_lend(matmul_op *op, buffer *packed, buffer *factors)
 
 bool matmul_takes(const matmul_op *op, const matrix *weight, size_t tokens)
 {
-    if (device_shape_of(op->device)->matrix == DEVICE_MATRIX_NONE ||
+    if (device_matrix_for(op->device, MATRIX_PRODUCTS) == DEVICE_MATRIX_NONE ||
         tokens < device_tuned(op->device, TUNED_LINEAR_MATRIX_FROM))
         return false;
     return weight->type == DTYPE_F8_E4M3 ? weight->block_columns % TILE_DEPTH == 0

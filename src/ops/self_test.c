@@ -245,16 +245,36 @@ static const self_test_row rows[] = {
     {"moe_combine", self_test_moe_combine, 0},
 };
 
-/* Kernels over cl/tile.clh, for devices with a matrix unit. */
-static const self_test_row tile_rows[] = {
+/* Kernels over cl/tile.clh and cl/tile_int8.clh, for devices with a matrix unit. */
+static const self_test_row product_rows[] = {
     {"matmul bf16", self_test_matmul, DTYPE_BF16},
     {"matmul f16", self_test_matmul, DTYPE_F16},
     {"matmul fp8", self_test_matmul, DTYPE_F8_E4M3},
     {"matmul_experts fp8", self_test_matmul_experts, DTYPE_F8_E4M3},
     {"matmul_heads fp8", self_test_matmul_heads, DTYPE_F8_E4M3},
+};
+
+static const self_test_row index_score_rows[] = {
     {"index_scores_few int8", self_test_index_tile, 2},
     {"index_scores_many int8", self_test_index_tile, 11},
+};
+
+static const self_test_row attention_rows[] = {
     {"attend_tiles", self_test_attend_tiles, 0},
+};
+
+enum { MOST_FAMILIES = 3 };
+
+/* What passes or fails together, and the files that it depends on. */
+static const struct matrix_part {
+    const self_test_row *rows;
+    size_t count;
+    const char *families[MOST_FAMILIES];
+} matrix_parts[MATRIX_USES] = {
+    [MATRIX_PRODUCTS] = {product_rows, sizeof product_rows / sizeof *product_rows, {"matmul"}},
+    [MATRIX_INDEX_SCORES] = {index_score_rows, sizeof index_score_rows / sizeof *index_score_rows,
+                             {"index_scores_few", "index_scores_many"}},
+    [MATRIX_ATTENTION] = {attention_rows, sizeof attention_rows / sizeof *attention_rows, {"attend_tiles"}},
 };
 
 /* The first line of the message of a trial that could not run. */
@@ -285,18 +305,26 @@ static void run_rows(hadal_device *device, const self_test_row *run, size_t coun
         *failed += !run_row(device, &run[i], report, user);
 }
 
+static void run_matrix_rows(hadal_device *device, matrix_use use, size_t *failed, hadal_self_test_report report,
+                            void *user)
+{
+    if (device_matrix_for(device, use) != DEVICE_MATRIX_NONE)
+        run_rows(device, matrix_parts[use].rows, matrix_parts[use].count, failed, report, user);
+}
+
 void self_test_matrix_trials(hadal_device *device, size_t *failed, hadal_self_test_report report, void *user)
 {
     *failed = 0;
-    run_rows(device, tile_rows, sizeof tile_rows / sizeof *tile_rows, failed, report, user);
+    for (matrix_use use = 0; use < MATRIX_USES; use++)
+        run_matrix_rows(device, use, failed, report, user);
 }
 
 hadal_status hadal_device_self_test(hadal_device *device, size_t *failed, hadal_self_test_report report, void *user)
 {
     *failed = 0;
     run_rows(device, rows, sizeof rows / sizeof *rows, failed, report, user);
-    if (device_shape_of(device)->matrix != DEVICE_MATRIX_NONE)
-        run_rows(device, tile_rows, sizeof tile_rows / sizeof *tile_rows, failed, report, user);
+    for (matrix_use use = 0; use < MATRIX_USES; use++)
+        run_matrix_rows(device, use, failed, report, user);
     return HADAL_OK;
 }
 
@@ -313,16 +341,18 @@ static void keep_failure(void *user, const char *name, bool passed, double error
 
 void self_test_matrix_unit(hadal_device *device)
 {
-    static const char *const families[] = {"matmul", "index_scores_few", "index_scores_many", "attend_tiles",
-                                            NULL};
-    char finding[96], reason[REASON_BYTES] = "";
-    size_t failed;
+    char finding[96];
     snprintf(finding, sizeof finding, "%s passed its self-test", hadal_device_describe(device)->matrix_unit);
-    if (device_shape_of(device)->matrix == DEVICE_MATRIX_NONE || device_recalls(device, families, finding))
-        return;
-    self_test_matrix_trials(device, &failed, keep_failure, reason);
-    if (failed)
-        device_give_up_matrix_unit(device, reason);
-    else
-        device_remember(device, families, finding);
+    for (matrix_use use = 0; use < MATRIX_USES; use++) {
+        const char *const *families = matrix_parts[use].families;
+        char reason[REASON_BYTES] = "";
+        size_t failed = 0;
+        if (device_matrix_for(device, use) == DEVICE_MATRIX_NONE || device_recalls(device, families, finding))
+            continue;
+        run_matrix_rows(device, use, &failed, keep_failure, reason);
+        if (failed)
+            device_give_up_matrix_unit(device, use, reason);
+        else
+            device_remember(device, families, finding);
+    }
 }

@@ -67,8 +67,8 @@ self_test_trial self_test_one_token, self_test_router, self_test_rotations, self
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_index_tile,
     self_test_top_k, self_test_attend, self_test_attend_tiles;
 
-/* Before the matrix unit is used: runs the trials of kernels over cl/tile.clh, unless they have passed here before.
- * When one fails the device goes on without (device_give_up_matrix_unit). */
+/* Before the matrix unit is used: runs the trials of its kernels, unless they have passed here before. Where one fails
+ * the device goes on without, there alone (device_give_up_matrix_unit). */
 void self_test_matrix_unit(hadal_device *device);
 
 /* Those trials alone, reported like those of hadal_device_self_test. */

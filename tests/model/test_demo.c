@@ -263,7 +263,7 @@ static void the_work_of_the_indexer_does_not_grow_with_an_empty_context(void **s
     }
 }
 
-/* What `hadal inspect` predicts is what the device counts, class by class in sum. */
+/* What `hadal inspect` predicts is what the device counts, class by class in sum, and steps take no more. */
 static void memory_is_what_was_planned(void **state)
 {
     (void)state;
@@ -272,13 +272,17 @@ static void memory_is_what_was_planned(void **state)
         {.context = 4097, .chunk = 33, .kv_cache = HADAL_KV_F32, .index_cache = HADAL_INDEX_F32, .index_topk = 100},
         {.context = 100, .chunk = 512, .index_cache = HADAL_INDEX_FP8},
     };
+    int32_t tokens[MOST_TOKENS];
     uint64_t before = hadal_device_allocated(test_device());
+    read_tokens(tokens);
     for (size_t i = 0; i < sizeof sessions / sizeof *sessions; i++) {
         hadal_plan plan;
         hadal_session *session;
         CHECK_OK(hadal_plan_make(&plan, demo_directory(), &sessions[i], hadal_device_describe(test_device())));
         assert_int_equal(plan.weight_bytes, before);
         CHECK_OK(hadal_session_create(&session, demo, &sessions[i]));
+        assert_int_equal(plan.session_bytes, hadal_device_allocated(test_device()) - before);
+        CHECK_OK(hadal_session_feed(session, tokens, 70, NULL));
         assert_int_equal(plan.session_bytes, hadal_device_allocated(test_device()) - before);
         hadal_session_free(session);
         assert_int_equal(hadal_device_allocated(test_device()), before);
@@ -404,10 +408,11 @@ static void truncation_forgets_what_followed(void **state)
     hadal_session_free(back);
 }
 
-static void open_demo(hadal_precision precision)
+static void open_demo(const device_shape *shape, hadal_precision precision, hadal_linear linear)
 {
-    test_open_device_with(NULL, precision);
-    if (hadal_model_load(&demo, test_device(), demo_directory(), NULL) != HADAL_OK) {
+    test_open_device_with(shape, precision);
+    if (hadal_model_load(&demo, test_device(), demo_directory(), &(hadal_model_options){.linear = linear}) !=
+        HADAL_OK) {
         fprintf(stderr, "%s\n", hadal_error_message());
         exit(1);
     }
@@ -439,12 +444,19 @@ int main(void)
         cmocka_unit_test(the_needle_is_found_sparse_and_dense),
         cmocka_unit_test(memory_is_what_was_planned),
     };
-    open_demo(HADAL_PRECISION_EXACT);
+    const struct CMUnitTest clblast_tests[] = {
+        cmocka_unit_test(memory_is_what_was_planned),
+    };
+    static const device_shape gpu = {.vector = 4, .lanes = 32, .group = 256};
+    open_demo(NULL, HADAL_PRECISION_EXACT, HADAL_LINEAR_AUTO);
     int failed = cmocka_run_group_tests_name("exact precision", tests, NULL, NULL);
     close_demo();
-    open_demo(HADAL_PRECISION_FAST);
+    open_demo(NULL, HADAL_PRECISION_FAST, HADAL_LINEAR_AUTO);
     if (device_shape_of(test_device())->matrix != DEVICE_MATRIX_NONE)
         failed += cmocka_run_group_tests_name("fast precision", fast_tests, NULL, NULL);
+    close_demo();
+    open_demo(&gpu, HADAL_PRECISION_EXACT, HADAL_LINEAR_CLBLAST);
+    failed += cmocka_run_group_tests_name("a GPU's shape, with CLBlast", clblast_tests, NULL, NULL);
     close_demo();
     free(exact_rows);
     return failed;

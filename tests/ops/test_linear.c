@@ -46,6 +46,9 @@ static void check_linear(dtype type, const shape_case *c, hadal_linear choice, b
         if (!accumulate)
             CHECK_CLOSE(got, expected + 2 * out_stride, out_stride, 2e-6);
     }
+    size_t units = hadal_device_describe(test_device())->compute_units;
+    assert_true(!op.parts || buffer_bytes(op.parts) <= linear_parts_bytes(units, c->tokens));
+    assert_true(!op.dequantised || buffer_bytes(op.dequantised) == linear_dequantised_bytes(c->rows, c->columns));
     buffer_free(in_buffer);
     buffer_free(out_buffer);
     matrix_free(&device_weight);

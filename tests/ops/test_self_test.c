@@ -3,6 +3,7 @@
 
 /* The self-test passes here, and says so when a kernel is wrong: it is run on copies of cl/ with a planted mistake. */
 
+#include "ops/index_scores.h"
 #include "ops/self_test.h"
 #include "tests/ops/device.h"
 
@@ -98,26 +99,39 @@ static const char *kernel_directory(void)
     return directory;
 }
 
-/* The self-test's results with kernels of which `family` has a mistake. */
-static results run_with_mistake(const char *family, const char *right, const char *wrong)
+/* A device of the test device's shape with kernels of which `family` has a mistake, in a directory of their own. */
+static hadal_device *open_with_mistake(char directory[PATH_BYTES], const char *family, const char *right,
+                                       const char *wrong)
 {
-    char directory[PATH_BYTES];
-    snprintf(directory, sizeof directory, "%s/wrong-kernels-XXXXXX", getenv("XDG_CACHE_HOME"));
+    snprintf(directory, PATH_BYTES, "%s/wrong-kernels-XXXXXX", getenv("XDG_CACHE_HOME"));
     assert_non_null(mkdtemp(directory));
     mistake planted = {kernel_directory(), directory, family, right, wrong};
     for_files(planted.from, copy_one, &planted);
     const hadal_device_options options = {.selector = getenv("HADAL_DEVICE"), .kernel_directory = directory};
     hadal_device *device;
+    CHECK_OK(device_open_shaped(&device, &options, device_shape_of(test_device())));
+    return device;
+}
+
+static void close_with_mistake(hadal_device *device, char *directory)
+{
+    hadal_device_close(device);
+    for_files(directory, remove_one, directory);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+/* The self-test's results with that mistake. */
+static results run_with_mistake(const char *family, const char *right, const char *wrong)
+{
+    char directory[PATH_BYTES];
+    hadal_device *device = open_with_mistake(directory, family, right, wrong);
     results found = {0};
     size_t failed, counted = 0;
-    CHECK_OK(device_open_shaped(&device, &options, device_shape_of(test_device())));
     CHECK_OK(hadal_device_self_test(device, &failed, note, &found));
     for (size_t i = 0; i < found.count; i++)
         counted += !found.rows[i].passed;
     assert_int_equal(failed, counted);
-    hadal_device_close(device);
-    for_files(directory, remove_one, directory);
-    assert_int_equal(rmdir(directory), 0);
+    close_with_mistake(device, directory);
     return found;
 }
 
@@ -261,7 +275,35 @@ static void a_kernel_that_does_not_compile_is_reported_and_the_rest_goes_on(void
             assert_true(strstr(found.rows[i].detail, "dispatch.cl") && !strchr(found.rows[i].detail, '\n'));
 }
 
-int main(void)
+/* The matrix unit's self-test with that mistake: whether it is then used for products and for index scores. */
+static void check_uses(const char *family, const char *right, const char *wrong, bool products, bool index_scores)
+{
+    char directory[PATH_BYTES], file[64];
+    hadal_device *device = open_with_mistake(directory, family, right, wrong);
+    const hadal_device_info *info = hadal_device_describe(device);
+    const device_matrix unit = device_shape_of(device)->matrix;
+    self_test_matrix_unit(device);
+    assert_int_equal(device_matrix_for(device, MATRIX_PRODUCTS), products ? unit : DEVICE_MATRIX_NONE);
+    assert_int_equal(device_matrix_for(device, MATRIX_ATTENTION), products ? unit : DEVICE_MATRIX_NONE);
+    assert_int_equal(device_matrix_for(device, MATRIX_INDEX_SCORES), index_scores ? unit : DEVICE_MATRIX_NONE);
+    assert_int_equal(info->precision, products ? HADAL_PRECISION_FAST : HADAL_PRECISION_EXACT);
+    snprintf(file, sizeof file, "%.*s", (int)strcspn(family, "."), family);
+    assert_memory_equal(info->matrix_unit_failure, file, strlen(file));
+    index_scores_op op;
+    CHECK_OK(index_scores_create(&op, device, &(index_dims){61, 128, 0, HADAL_INDEX_INT8, false}));
+    assert_true((op.few != NULL) == index_scores && (op.scores != NULL) == !index_scores);
+    close_with_mistake(device, directory);
+}
+
+static void what_fails_on_the_matrix_unit_goes_on_without_it_alone(void **state)
+{
+    (void)state;
+    check_uses("index_scores_few.cl", "score * scale : -INFINITY", "score : -INFINITY", true, false);
+    check_uses("matmul.cl", "sums[i] * (restore[token] * factor)", "sums[i] * restore[token]", false, true);
+}
+
+/* Both of the CPU's shapes where there is one. */
+static int on_shapes(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_trial_passes_on_this_device),
@@ -273,4 +315,16 @@ int main(void)
         cmocka_unit_test(a_kernel_that_does_not_compile_is_reported_and_the_rest_goes_on),
     };
     TEST_ON_SHAPES(tests);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_fails_on_the_matrix_unit_goes_on_without_it_alone),
+    };
+    int failed = on_shapes();
+    const char *name = test_open_matrix_device();
+    failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
+    hadal_device_close(test_device());
+    return failed != 0;
 }
