@@ -5,6 +5,7 @@
 kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/attend.cl \
+	cl/attend_blocks.cl \
 	cl/attend_tiles.cl \
 	cl/bench.cl \
 	cl/copy.clh \
@@ -40,6 +41,7 @@ dist_kernels_DATA = \
 	cl/router.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
+	cl/tile_across.clh \
 	cl/tile_amd.clh \
 	cl/tile_attend.clh \
 	cl/tile_dpas.clh \

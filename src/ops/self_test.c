@@ -250,7 +250,7 @@ static const self_test_row tile_rows[] = {
     {"matmul_heads fp8", self_test_matmul_heads, DTYPE_F8_E4M3},
     {"index_scores_few int8", self_test_index_tile, 2},
     {"index_scores_many int8", self_test_index_tile, 11},
-    {"attend_tiles", self_test_attend_tiles, 0},
+    {"attend on tiles", self_test_attend_tiles, 0},
 };
 
 /* The first line of the message of a trial that could not run. */
@@ -309,8 +309,8 @@ static void keep_failure(void *user, const char *name, bool passed, double error
 
 void self_test_matrix_unit(hadal_device *device)
 {
-    static const char *const families[] = {"matmul", "index_scores_few", "index_scores_many", "attend_tiles",
-                                            NULL};
+    static const char *const families[] = {"matmul",       "index_scores_few", "index_scores_many",
+                                           "attend_tiles", "attend_blocks",    NULL};
     char finding[96], reason[REASON_BYTES] = "";
     size_t failed;
     snprintf(finding, sizeof finding, "%s passed its self-test", hadal_device_describe(device)->matrix_unit);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The hadal authors */
+
+/* attend of attend.cl on matrix units by way of cl/tile.clh, for caches of bfloat16: queries and softmax's weights are
+ * rounded to bfloat16, all sums are float32. Built with -D HEADS, LATENT and ROPE as padded, TILE_COLUMNS: the heads of
+ * a group, ITEMS, TILE_BF16 and WEIGHT_BF16.
+ *
+ * A group takes one token, TILE_COLUMNS heads and one split of the list, KEYS rows (a tile) at a time, online as in
+ * FlashAttention (https://arxiv.org/abs/2205.14135, algorithm 1). The cache is A of both products, straight from global
+ * memory to registers, each value to one work-item, so that no loop over it waits for others:
+ *   scores[key, head] = row . query           B: queries, in local memory from the beginning
+ *   sums[latent, head] += values^T weights    B: the tile's weights; A: the same rows, across (cl/tile_across.clh)
+ * Teams share a tile's keys, and the depth of their scores, for the first, and the latents for the second. */
+
+#include "dtype.clh"
+#include "tile.clh"
+#include "tile_across.clh"
+
+#define ROW (LATENT + ROPE)
+#define KEYS TILE_DEPTH
+#define TEAMS (ITEMS / TILE_TEAM)
+#define KEY_TEAMS (KEYS / TILE_ROWS)
+#define PARTS (TEAMS / KEY_TEAMS) /* teams with the same keys: each takes every PARTS-th step of TILE_DEPTH columns */
+#define STEPS (ROW / TILE_DEPTH)
+#define ROUNDS ((STEPS + PARTS - 1) / PARTS)
+#define STEP (TILE_COLUMNS * TILE_DEPTH) /* elements of B */
+#define WHOLE_ROWS INT_MAX /* no row ends within a step */
+#define LATENT_TILES (LATENT / (TEAMS * TILE_ROWS))
+
+/* Where a head's scores begin in local memory: work-items that store or load together meet different banks. */
+#define SCORES (KEYS + 4)
+
+/* In softmax a head belongs to SLOTS work-items, with each SLOTS-th key. */
+#define SLOTS (ITEMS / TILE_COLUMNS)
+#define SLOT_KEYS (KEYS / SLOTS)
+
+/* queries[STEPS][TILE_COLUMNS][TILE_DEPTH] as B from query [heads, ROW]; heads beyond repeat the last. */
+inline void load_queries(__local tile_b *queries, __global const float *query, int heads)
+{
+    for (int i = get_local_id(0); i < STEPS * TILE_COLUMNS * TILE_CHUNKS; i += ITEMS) {
+        int chunk = i % TILE_CHUNKS, step = i / TILE_CHUNKS % STEPS, head = i / (TILE_CHUNKS * STEPS);
+        __global const float *from = query + (size_t)min(head, heads - 1) * ROW + step * TILE_DEPTH;
+        __local tile_b *to = queries + step * STEP + TILE_CHUNK(head, chunk);
+        for (int e = 0; e < TILE_CHUNK_ELEMENTS; e++)
+            to[e] = bf16_round(from[tile_b_source(chunk * TILE_CHUNK_ELEMENTS + e)]);
+    }
+}
+
+/* scores[TILE_COLUMNS][SCORES] of the rows rows[KEYS] of the cache. */
+inline void score_tile(__local float *scores, __local const tile_b *queries, __global const weight_t *cache,
+                       __local const uint *rows, __local tile_b *scratch)
+{
+    __global const weight_t *held[TILE_HELD_ROWS];
+    uint raw[TILE_RAW], a[TILE_A];
+    float sums[TILE_SUMS];
+    const float unused[TILE_HELD_ROWS] = {0};
+    int first = TILE_TEAM_INDEX % KEY_TEAMS * TILE_ROWS, part = TILE_TEAM_INDEX / KEY_TEAMS;
+    MATRIX_UNROLL
+    for (int j = 0; j < TILE_HELD_ROWS; j++)
+        held[j] = cache + rows[first + tile_held_row(j)];
+    MATRIX_UNROLL
+    for (int i = 0; i < TILE_SUMS; i++)
+        sums[i] = 0.0f;
+    tile_load_rows(raw, held, part * TILE_DEPTH, WHOLE_ROWS);
+#pragma unroll 1
+    for (int step = part; step < ROUNDS * PARTS; step += PARTS) {
+        tile_convert(a, raw, unused);
+        tile_load_rows(raw, held, min(step + PARTS, STEPS - 1) * TILE_DEPTH, WHOLE_ROWS);
+#ifdef TILE_EMULATED /* for all teams at once, those that have nothing left with zeros */
+        for (int i = 0; i < TILE_A; i++)
+            a[i] = step < STEPS ? a[i] : 0;
+#else
+        if (step < STEPS)
+#endif
+            tile_multiply(sums, a, queries + min(step, STEPS - 1) * STEP, scratch);
+    }
+    for (int turn = 0; turn < PARTS; turn++) {
+        MATRIX_UNROLL
+        for (int i = 0; i < TILE_SUMS; i++) {
+            __local float *score = scores + TILE_COLUMN(i) * SCORES + first + TILE_ROW(i);
+            if (turn == part)
+                *score = turn ? *score + sums[i] : sums[i];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+}
+
+/* What a work-item knows of its head's softmax: the largest score so far, the sum of its own keys' weights. */
+typedef struct softmax {
+    float largest, total;
+} softmax;
+
+/* bf16_round of what is neither infinite nor a NaN of all ones, without a branch. */
+inline tile_b weight_round(float weight)
+{
+    uint u = as_uint(weight);
+    return (tile_b)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
+}
+
+/* Scores of a tile, of which `count` keys exist, become its weights as B, in the same memory, and factors[TILE_COLUMNS]
+ * what earlier sums must be multiplied by. maxima[ITEMS]: scratch. */
+inline void weigh_tile(softmax *s, __local float *scores, __local float *factors, __local float *maxima, int count)
+{
+    int head = (int)get_local_id(0) / SLOTS, slot = (int)get_local_id(0) % SLOTS;
+    __local tile_b *weights = (__local tile_b *)scores;
+    float own[SLOT_KEYS], largest = s->largest;
+    for (int i = 0; i < SLOT_KEYS; i++) {
+        int key = tile_b_source(slot + i * SLOTS);
+        own[i] = scores[head * SCORES + key];
+        own[i] = key < count ? own[i] : -INFINITY;
+        largest = fmax(largest, own[i]);
+    }
+    maxima[get_local_id(0)] = largest;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = 0; i < SLOTS; i++)
+        largest = fmax(largest, maxima[head * SLOTS + i]);
+    float factor = exp(s->largest - largest);
+    s->largest = largest;
+    s->total *= factor;
+    for (int i = 0; i < SLOT_KEYS; i++) {
+        int place = slot + i * SLOTS;
+        tile_b weight = weight_round(exp(own[i] - largest));
+        s->total += bf16_value(weight);
+        weights[TILE_CHUNK(head, place / TILE_CHUNK_ELEMENTS) + place % TILE_CHUNK_ELEMENTS] = weight;
+    }
+    if (slot == 0)
+        factors[head] = factor;
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+/* The latents of this team begin there. */
+inline int first_latent(void)
+{
+    return TILE_TEAM_INDEX * LATENT_TILES * TILE_ROWS;
+}
+
+/* sums[latents][heads] = sums * factors + weights times the rows' latents. */
+inline void add_tile(float sums[LATENT_TILES][TILE_SUMS], __local const tile_b *weights, __local const float *factors,
+                     __global const weight_t *cache, __local const uint *rows, __local tile_b *scratch)
+{
+    uint raw[ACROSS_TILES][TILE_RAW], a[TILE_A];
+    const float unused[TILE_HELD_ROWS] = {0};
+    MATRIX_UNROLL
+    for (int t = 0; t < LATENT_TILES; t++) {
+        if (t % ACROSS_TILES == 0)
+            tile_load_across(raw, cache + first_latent() + t * TILE_ROWS, rows);
+        tile_convert(a, raw[t % ACROSS_TILES], unused);
+        MATRIX_UNROLL
+        for (int i = 0; i < TILE_SUMS; i++)
+            sums[t][i] *= factors[TILE_COLUMN(i)];
+        tile_multiply(sums[t], a, weights, scratch);
+    }
+}
+
+/* factors[TILE_COLUMNS] = what makes means of the sums, where they are `whole`; else 1. Returns the head's sum of
+ * weights. */
+inline float finish_totals(const softmax *s, __local float *factors, __local float *totals, bool whole)
+{
+    int head = (int)get_local_id(0) / SLOTS, slot = (int)get_local_id(0) % SLOTS;
+    float total = 0.0f;
+    totals[get_local_id(0)] = s->total;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = 0; i < SLOTS; i++)
+        total += totals[head * SLOTS + i];
+    if (slot == 0)
+        factors[head] = whole ? 1.0f / total : 1.0f;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return total;
+}
+
+/* A group's results: with one split, the mean to out [T, HEADS, LATENT]; else sums and totals to scratch as attend.cl
+ * has them, for attend_combine. */
+inline void store_results(__global float *out, __global float *scratch, float sums[LATENT_TILES][TILE_SUMS],
+                          const softmax *s, __local float *factors, __local float *totals, int heads)
+{
+    size_t splits = get_num_groups(1), all_heads = get_num_groups(2) * HEADS;
+    size_t first = (get_group_id(2) * HEADS + get_group_id(0) * TILE_COLUMNS) * splits + get_group_id(1);
+    bool whole = splits == 1;
+    int head = (int)get_local_id(0) / SLOTS;
+    float total = finish_totals(s, factors, totals, whole);
+    __global float *to = (whole ? out : scratch) + first * LATENT + first_latent();
+    MATRIX_UNROLL
+    for (int t = 0; t < LATENT_TILES; t++)
+        MATRIX_UNROLL
+        for (int i = 0; i < TILE_SUMS; i++)
+            if (TILE_COLUMN(i) < heads)
+                to[TILE_COLUMN(i) * splits * LATENT + t / ACROSS_TILES * ACROSS_TILES * TILE_ROWS +
+                   TILE_ACROSS(t % ACROSS_TILES, TILE_ROW(i))] = sums[t][i] * factors[TILE_COLUMN(i)];
+    if (!whole && head < heads && get_local_id(0) % SLOTS == 0)
+        ((__global float2 *)(scratch + all_heads * splits * LATENT))[first + head * splits] =
+            (float2)(s->largest, total);
+}
+
+/* Where row i of the list of `count` rows begins in a cache; behind the list's end the last one again. */
+inline uint row_of(__global const int *selected, int first, int i, int count)
+{
+    i = first + min(i, count - 1);
+    return (uint)(selected ? selected[i] : i) * ROW;
+}
+
+/* Arguments as of attend in attend.cl. Groups: blocks of TILE_COLUMNS heads, splits of `split_length` positions, a
+ * multiple of KEYS, tokens. */
+__kernel TILE_KERNEL void
+attend_blocks(__global float *out, __global float *scratch, __global const float *query,
+              __global const weight_t *cache, __global const int *positions, __global const int *selected,
+              int selected_stride, __global const int *counts, __global const int *sequences, int sequence_stride,
+              int split_length)
+{
+    __local __attribute__((aligned(1024))) tile_b queries[STEPS * STEP + TILE_SCRATCH];
+    __local __attribute__((aligned(1024))) float scores[TILE_COLUMNS * SCORES];
+    __local float factors[TILE_COLUMNS], maxima[ITEMS];
+    __local __attribute__((aligned(16))) uint rows[2 * KEYS];
+    __local tile_b *team_scratch = queries + STEPS * STEP;
+    float sums[LATENT_TILES][TILE_SUMS];
+    softmax s = {-INFINITY, 0.0f};
+    size_t token = get_group_id(2);
+    int me = get_local_id(0), first_head = (int)get_group_id(0) * TILE_COLUMNS;
+    int heads = min(HEADS - first_head, TILE_COLUMNS), first = (int)get_group_id(1) * split_length;
+    int count = min((selected ? counts[token] : positions[token] + 1) - first, split_length);
+    if (sequences)
+        cache += (size_t)sequences[token] * sequence_stride * ROW;
+    if (selected)
+        selected += token * selected_stride;
+    MATRIX_UNROLL
+    for (int t = 0; t < LATENT_TILES; t++)
+        MATRIX_UNROLL
+        for (int i = 0; i < TILE_SUMS; i++)
+            sums[t][i] = 0.0f;
+    load_queries(queries, query + (token * HEADS + first_head) * ROW, heads);
+    if (me < KEYS && count > 0)
+        rows[me] = row_of(selected, first, me, count);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int begin = 0, now = 0; begin < count; begin += KEYS, now = KEYS - now) {
+        uint next = me < KEYS ? row_of(selected, first, begin + KEYS + me, count) : 0;
+        score_tile(scores, queries, cache, rows + now, team_scratch);
+        if (me < KEYS)
+            rows[KEYS - now + me] = next;
+        weigh_tile(&s, scores, factors, maxima, count - begin);
+        add_tile(sums, (__local const tile_b *)scores, factors, cache, rows + now, team_scratch);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    store_results(out, scratch, sums, &s, factors, maxima, heads);
+}
