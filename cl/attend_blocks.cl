@@ -46,26 +46,40 @@ inline void load_queries(__local tile_b *queries, __global const float *query, i
     }
 }
 
-/* scores[TILE_COLUMNS][SCORES] of the rows rows[KEYS] of the cache. */
-inline void score_tile(__local float *scores, __local const tile_b *queries, __global const weight_t *cache,
-                       __local const uint *rows, __local tile_b *scratch)
+/* The team's part of the products for scores: which keys of the tile, which steps. */
+inline int first_key(void)
+{
+    return TILE_TEAM_INDEX % KEY_TEAMS * TILE_ROWS;
+}
+
+inline int first_step(void)
+{
+    return TILE_TEAM_INDEX / KEY_TEAMS;
+}
+
+/* raw = `step` of the team's keys; rows[KEYS]: where the tile's rows begin in the cache. */
+inline void load_keys(uint raw[TILE_RAW], __global const weight_t *cache, __local const uint *rows, int step)
 {
     __global const weight_t *held[TILE_HELD_ROWS];
-    uint raw[TILE_RAW], a[TILE_A];
-    float sums[TILE_SUMS];
-    const float unused[TILE_HELD_ROWS] = {0};
-    int first = TILE_TEAM_INDEX % KEY_TEAMS * TILE_ROWS, part = TILE_TEAM_INDEX / KEY_TEAMS;
     MATRIX_UNROLL
     for (int j = 0; j < TILE_HELD_ROWS; j++)
-        held[j] = cache + rows[first + tile_held_row(j)];
+        held[j] = cache + rows[first_key() + tile_held_row(j)];
+    tile_load_rows(raw, held, min(step, STEPS - 1) * TILE_DEPTH, WHOLE_ROWS);
+}
+
+/* sums = the team's part of its keys' scores, of which raw holds the first step. */
+inline void multiply_keys(float sums[TILE_SUMS], uint raw[TILE_RAW], __local const tile_b *queries,
+                          __global const weight_t *cache, __local const uint *rows, __local tile_b *scratch)
+{
+    uint a[TILE_A];
+    const float unused[TILE_HELD_ROWS] = {0};
     MATRIX_UNROLL
     for (int i = 0; i < TILE_SUMS; i++)
         sums[i] = 0.0f;
-    tile_load_rows(raw, held, part * TILE_DEPTH, WHOLE_ROWS);
 #pragma unroll 1
-    for (int step = part; step < ROUNDS * PARTS; step += PARTS) {
+    for (int step = first_step(); step < ROUNDS * PARTS; step += PARTS) {
         tile_convert(a, raw, unused);
-        tile_load_rows(raw, held, min(step + PARTS, STEPS - 1) * TILE_DEPTH, WHOLE_ROWS);
+        load_keys(raw, cache, rows, step + PARTS);
 #ifdef TILE_EMULATED /* for all teams at once, those that have nothing left with zeros */
         for (int i = 0; i < TILE_A; i++)
             a[i] = step < STEPS ? a[i] : 0;
@@ -74,11 +88,16 @@ inline void score_tile(__local float *scores, __local const tile_b *queries, __g
 #endif
             tile_multiply(sums, a, queries + min(step, STEPS - 1) * STEP, scratch);
     }
+}
+
+/* scores[TILE_COLUMNS][SCORES] = the parts of all teams, one after the other. */
+inline void add_scores(__local float *scores, const float sums[TILE_SUMS])
+{
     for (int turn = 0; turn < PARTS; turn++) {
         MATRIX_UNROLL
         for (int i = 0; i < TILE_SUMS; i++) {
-            __local float *score = scores + TILE_COLUMN(i) * SCORES + first + TILE_ROW(i);
-            if (turn == part)
+            __local float *score = scores + TILE_COLUMN(i) * SCORES + first_key() + TILE_ROW(i);
+            if (turn == first_step())
                 *score = turn ? *score + sums[i] : sums[i];
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -134,17 +153,27 @@ inline int first_latent(void)
     return TILE_TEAM_INDEX * LATENT_TILES * TILE_ROWS;
 }
 
-/* sums[latents][heads] = sums * factors + weights times the rows' latents. */
-inline void add_tile(float sums[LATENT_TILES][TILE_SUMS], __local const tile_b *weights, __local const float *factors,
-                     __global const weight_t *cache, __local const uint *rows, __local tile_b *scratch)
+/* raw = ACROSS_TILES of the team's tiles of latents, from tile t on, of the rows. */
+inline void load_values(uint raw[ACROSS_TILES][TILE_RAW], __global const weight_t *cache, __local const uint *rows,
+                        int t)
 {
-    uint raw[ACROSS_TILES][TILE_RAW], a[TILE_A];
+    tile_load_across(raw, cache + first_latent() + t * TILE_ROWS, rows);
+}
+
+/* sums[latents][heads] = sums * factors + values^T weights. raw: the first values. */
+inline void add_tile(float sums[LATENT_TILES][TILE_SUMS], uint raw[ACROSS_TILES][TILE_RAW], uint keys[TILE_RAW],
+                     __local const tile_b *weights, __local const float *factors, __global const weight_t *cache,
+                     __local const uint *rows, __local const uint *next, __local tile_b *scratch)
+{
+    uint a[TILE_A];
     const float unused[TILE_HELD_ROWS] = {0};
     MATRIX_UNROLL
     for (int t = 0; t < LATENT_TILES; t++) {
-        if (t % ACROSS_TILES == 0)
-            tile_load_across(raw, cache + first_latent() + t * TILE_ROWS, rows);
         tile_convert(a, raw[t % ACROSS_TILES], unused);
+        if ((t + 1) % ACROSS_TILES == 0 && t + 1 < LATENT_TILES)
+            load_values(raw, cache, rows, t + 1);
+        if (t + 1 == LATENT_TILES)
+            load_keys(keys, cache, next, first_step());
         MATRIX_UNROLL
         for (int i = 0; i < TILE_SUMS; i++)
             sums[t][i] *= factors[TILE_COLUMN(i)];
@@ -211,6 +240,7 @@ attend_blocks(__global float *out, __global float *scratch, __global const float
     __local float factors[TILE_COLUMNS], maxima[ITEMS];
     __local __attribute__((aligned(16))) uint rows[2 * KEYS];
     __local tile_b *team_scratch = queries + STEPS * STEP;
+    uint keys[TILE_RAW], values[ACROSS_TILES][TILE_RAW]; /* of what comes next: loads take as long as barriers */
     float sums[LATENT_TILES][TILE_SUMS];
     softmax s = {-INFINITY, 0.0f};
     size_t token = get_group_id(2);
@@ -230,13 +260,19 @@ attend_blocks(__global float *out, __global float *scratch, __global const float
     if (me < KEYS && count > 0)
         rows[me] = row_of(selected, first, me, count);
     barrier(CLK_LOCAL_MEM_FENCE);
+    if (count > 0)
+        load_keys(keys, cache, rows, first_step());
     for (int begin = 0, now = 0; begin < count; begin += KEYS, now = KEYS - now) {
         uint next = me < KEYS ? row_of(selected, first, begin + KEYS + me, count) : 0;
-        score_tile(scores, queries, cache, rows + now, team_scratch);
+        float parts[TILE_SUMS];
+        multiply_keys(parts, keys, queries, cache, rows + now, team_scratch);
         if (me < KEYS)
             rows[KEYS - now + me] = next;
+        add_scores(scores, parts);
+        load_values(values, cache, rows + now, 0);
         weigh_tile(&s, scores, factors, maxima, count - begin);
-        add_tile(sums, (__local const tile_b *)scores, factors, cache, rows + now, team_scratch);
+        add_tile(sums, values, keys, (__local const tile_b *)scores, factors, cache, rows + now, rows + KEYS - now,
+                 team_scratch);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     store_results(out, scratch, sums, &s, factors, maxima, heads);
