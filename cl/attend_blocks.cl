@@ -13,6 +13,7 @@
  * Teams share a tile's keys, and the depth of their scores, for the first, and the latents for the second. */
 
 #include "dtype.clh"
+#include "copy.clh"
 #include "tile.clh"
 #include "tile_across.clh"
 
@@ -27,6 +28,9 @@
 #define WHOLE_ROWS INT_MAX /* no row ends within a step */
 #define LATENT_TILES (LATENT / (TEAMS * TILE_ROWS))
 
+/* Where in B a row has what belongs at that place. */
+#define B_PLACE(row, place) (TILE_CHUNK(row, (place) / TILE_CHUNK_ELEMENTS) + (place) % TILE_CHUNK_ELEMENTS)
+
 /* Where a head's scores begin in local memory: work-items that store or load together meet different banks. */
 #define SCORES (KEYS + 4)
 
@@ -37,12 +41,10 @@
 /* queries[STEPS][TILE_COLUMNS][TILE_DEPTH] as B from query [heads, ROW]; heads beyond repeat the last. */
 inline void load_queries(__local tile_b *queries, __global const float *query, int heads)
 {
-    for (int i = get_local_id(0); i < STEPS * TILE_COLUMNS * TILE_CHUNKS; i += ITEMS) {
-        int chunk = i % TILE_CHUNKS, step = i / TILE_CHUNKS % STEPS, head = i / (TILE_CHUNKS * STEPS);
-        __global const float *from = query + (size_t)min(head, heads - 1) * ROW + step * TILE_DEPTH;
-        __local tile_b *to = queries + step * STEP + TILE_CHUNK(head, chunk);
-        for (int e = 0; e < TILE_CHUNK_ELEMENTS; e++)
-            to[e] = bf16_round(from[tile_b_source(chunk * TILE_CHUNK_ELEMENTS + e)]);
+    for (int i = get_local_id(0); i < TILE_COLUMNS * ROW; i += ITEMS) {
+        int head = i / ROW, step = i % ROW / TILE_DEPTH, place = i % TILE_DEPTH;
+        float value = query[(size_t)min(head, heads - 1) * ROW + step * TILE_DEPTH + tile_b_source(place)];
+        queries[step * STEP + B_PLACE(head, place)] = bf16_round(value);
     }
 }
 
@@ -65,6 +67,13 @@ inline void load_keys(uint raw[TILE_RAW], __global const weight_t *cache, __loca
     for (int j = 0; j < TILE_HELD_ROWS; j++)
         held[j] = cache + rows[first_key() + tile_held_row(j)];
     tile_load_rows(raw, held, min(step, STEPS - 1) * TILE_DEPTH, WHOLE_ROWS);
+}
+
+/* Asks for all steps of rows but those that teams load first. */
+inline void look_ahead(__global const weight_t *cache, __local const uint *rows)
+{
+    for (int i = get_local_id(0); i < KEYS * (STEPS - PARTS); i += ITEMS)
+        prefetch_line(cache + rows[i % KEYS] + (PARTS + i / KEYS) * TILE_DEPTH);
 }
 
 /* sums = the team's part of its keys' scores, of which raw holds the first step. */
@@ -109,7 +118,7 @@ typedef struct softmax {
     float largest, total;
 } softmax;
 
-/* bf16_round of what is neither infinite nor a NaN of all ones, without a branch. */
+/* bf16_round without a branch, for what can be no other NaN than the usual one. */
 inline tile_b weight_round(float weight)
 {
     uint u = as_uint(weight);
@@ -140,7 +149,7 @@ inline void weigh_tile(softmax *s, __local float *scores, __local float *factors
         int place = slot + i * SLOTS;
         tile_b weight = weight_round(exp(own[i] - largest));
         s->total += bf16_value(weight);
-        weights[TILE_CHUNK(head, place / TILE_CHUNK_ELEMENTS) + place % TILE_CHUNK_ELEMENTS] = weight;
+        weights[B_PLACE(head, place)] = weight;
     }
     if (slot == 0)
         factors[head] = factor;
@@ -209,12 +218,13 @@ inline void store_results(__global float *out, __global float *scratch, float su
     float total = finish_totals(s, factors, totals, whole);
     __global float *to = (whole ? out : scratch) + first * LATENT + first_latent();
     MATRIX_UNROLL
-    for (int t = 0; t < LATENT_TILES; t++)
+    for (int t = 0; t < LATENT_TILES; t += ACROSS_TILES)
         MATRIX_UNROLL
-        for (int i = 0; i < TILE_SUMS; i++)
-            if (TILE_COLUMN(i) < heads)
-                to[TILE_COLUMN(i) * splits * LATENT + t / ACROSS_TILES * ACROSS_TILES * TILE_ROWS +
-                   TILE_ACROSS(t % ACROSS_TILES, TILE_ROW(i))] = sums[t][i] * factors[TILE_COLUMN(i)];
+        for (int i = 0; i < TILE_SUMS / TILE_HELD_ROWS; i++) {
+            int column = TILE_COLUMN(TILE_SUM(0, i));
+            if (column < heads)
+                tile_store_across(to + column * splits * LATENT + t * TILE_ROWS, sums + t, i, factors[column]);
+        }
     if (!whole && head < heads && get_local_id(0) % SLOTS == 0)
         ((__global float2 *)(scratch + all_heads * splits * LATENT))[first + head * splits] =
             (float2)(s->largest, total);
@@ -271,6 +281,7 @@ attend_blocks(__global float *out, __global float *scratch, __global const float
         add_scores(scores, parts);
         load_values(values, cache, rows + now, 0);
         weigh_tile(&s, scores, factors, maxima, count - begin);
+        look_ahead(cache, rows + KEYS - now);
         add_tile(sums, values, keys, (__local const tile_b *)scores, factors, cache, rows + now, rows + KEYS - now,
                  team_scratch);
         barrier(CLK_LOCAL_MEM_FENCE);
