@@ -37,6 +37,7 @@
 /* In softmax a head belongs to SLOTS work-items, with each SLOTS-th key. */
 #define SLOTS (ITEMS / TILE_COLUMNS)
 #define SLOT_KEYS (KEYS / SLOTS)
+#define FACTOR(head) ((head)*SLOTS)
 
 /* queries[STEPS][TILE_COLUMNS][TILE_DEPTH] as B from query [heads, ROW]; heads beyond repeat the last. */
 inline void load_queries(__local tile_b *queries, __global const float *query, int heads)
@@ -66,7 +67,7 @@ inline void load_keys(uint raw[TILE_RAW], __global const weight_t *cache, __loca
     MATRIX_UNROLL
     for (int j = 0; j < TILE_HELD_ROWS; j++)
         held[j] = cache + rows[first_key() + tile_held_row(j)];
-    tile_load_rows(raw, held, min(step, STEPS - 1) * TILE_DEPTH, WHOLE_ROWS);
+    tile_load_rows(raw, held, step * TILE_DEPTH, WHOLE_ROWS);
 }
 
 /* Asks for all steps of rows but those that teams load first. */
@@ -86,9 +87,11 @@ inline void multiply_keys(float sums[TILE_SUMS], uint raw[TILE_RAW], __local con
     for (int i = 0; i < TILE_SUMS; i++)
         sums[i] = 0.0f;
 #pragma unroll 1
-    for (int step = first_step(); step < ROUNDS * PARTS; step += PARTS) {
+    for (int round = 0; round < ROUNDS; round++) {
+        int step = round * PARTS + first_step();
         tile_convert(a, raw, unused);
-        load_keys(raw, cache, rows, step + PARTS);
+        if (step + PARTS < STEPS)
+            load_keys(raw, cache, rows, step + PARTS);
 #ifdef TILE_EMULATED /* for all teams at once, those that have nothing left with zeros */
         for (int i = 0; i < TILE_A; i++)
             a[i] = step < STEPS ? a[i] : 0;
@@ -125,8 +128,8 @@ inline tile_b weight_round(float weight)
     return (tile_b)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
 }
 
-/* Scores of a tile, of which `count` keys exist, become its weights as B, in the same memory, and factors[TILE_COLUMNS]
- * what earlier sums must be multiplied by. maxima[ITEMS]: scratch. */
+/* Scores of a tile, of which `count` keys exist, become its weights as B, in the same memory, and factors[ITEMS] what
+ * earlier sums must be multiplied by, that of a head at FACTOR(head). maxima[ITEMS]: scratch. */
 inline void weigh_tile(softmax *s, __local float *scores, __local float *factors, __local float *maxima, int count)
 {
     int head = (int)get_local_id(0) / SLOTS, slot = (int)get_local_id(0) % SLOTS;
@@ -151,8 +154,7 @@ inline void weigh_tile(softmax *s, __local float *scores, __local float *factors
         s->total += bf16_value(weight);
         weights[B_PLACE(head, place)] = weight;
     }
-    if (slot == 0)
-        factors[head] = factor;
+    factors[get_local_id(0)] = factor;
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
@@ -185,23 +187,21 @@ inline void add_tile(float sums[LATENT_TILES][TILE_SUMS], uint raw[ACROSS_TILES]
             load_keys(keys, cache, next, first_step());
         MATRIX_UNROLL
         for (int i = 0; i < TILE_SUMS; i++)
-            sums[t][i] *= factors[TILE_COLUMN(i)];
+            sums[t][i] *= factors[FACTOR(TILE_COLUMN(i))];
         tile_multiply(sums[t], a, weights, scratch);
     }
 }
 
-/* factors[TILE_COLUMNS] = what makes means of the sums, where they are `whole`; else 1. Returns the head's sum of
- * weights. */
+/* factors[ITEMS] = what makes means of the sums, where they are `whole`; else 1. Returns the head's sum of weights. */
 inline float finish_totals(const softmax *s, __local float *factors, __local float *totals, bool whole)
 {
-    int head = (int)get_local_id(0) / SLOTS, slot = (int)get_local_id(0) % SLOTS;
+    int head = (int)get_local_id(0) / SLOTS;
     float total = 0.0f;
     totals[get_local_id(0)] = s->total;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int i = 0; i < SLOTS; i++)
         total += totals[head * SLOTS + i];
-    if (slot == 0)
-        factors[head] = whole ? 1.0f / total : 1.0f;
+    factors[get_local_id(0)] = whole ? 1.0f / total : 1.0f;
     barrier(CLK_LOCAL_MEM_FENCE);
     return total;
 }
@@ -223,7 +223,7 @@ inline void store_results(__global float *out, __global float *scratch, float su
         for (int i = 0; i < TILE_SUMS / TILE_HELD_ROWS; i++) {
             int column = TILE_COLUMN(TILE_SUM(0, i));
             if (column < heads)
-                tile_store_across(to + column * splits * LATENT + t * TILE_ROWS, sums + t, i, factors[column]);
+                tile_store_across(to + column * splits * LATENT + t * TILE_ROWS, sums + t, i, factors[FACTOR(column)]);
         }
     if (!whole && head < heads && get_local_id(0) % SLOTS == 0)
         ((__global float2 *)(scratch + all_heads * splits * LATENT))[first + head * splits] =
@@ -247,7 +247,7 @@ attend_blocks(__global float *out, __global float *scratch, __global const float
 {
     __local __attribute__((aligned(1024))) tile_b queries[STEPS * STEP + TILE_SCRATCH];
     __local __attribute__((aligned(1024))) float scores[TILE_COLUMNS * SCORES];
-    __local float factors[TILE_COLUMNS], maxima[ITEMS];
+    __local float factors[ITEMS], maxima[ITEMS];
     __local __attribute__((aligned(16))) uint rows[2 * KEYS];
     __local tile_b *team_scratch = queries + STEPS * STEP;
     uint keys[TILE_RAW], values[ACROSS_TILES][TILE_RAW]; /* of what comes next: loads take as long as barriers */

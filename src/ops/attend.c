@@ -65,13 +65,13 @@ static bool takes_tiles(const device_shape *shape, const attend_dims *dims)
            dims->latent == TILE_LATENT && dims->rope == TILE_ROPE && dims->cache == HADAL_KV_BF16;
 }
 
-/* Whether cl/attend_blocks.cl does, of so many heads a group: their queries, scores and factors, and what work-items
- * and keys have, must fit in local memory. */
+/* Whether cl/attend_blocks.cl does, of so many heads a group: their queries and scores, and what its work-items and keys
+ * have, must fit in local memory. */
 static bool takes_blocks(const hadal_device *device, const attend_dims *dims, uint32_t heads)
 {
     device_matrix unit = device_shape_of(device)->matrix;
-    size_t head_bytes = row_elements(dims) * sizeof(uint16_t) + (BLOCK_KEYS + 5) * sizeof(float);
-    size_t bytes = heads * head_bytes + BLOCK_ITEMS * sizeof(float) + 2 * BLOCK_KEYS * sizeof(int32_t);
+    size_t head_bytes = row_elements(dims) * sizeof(uint16_t) + (BLOCK_KEYS + 4) * sizeof(float);
+    size_t bytes = heads * head_bytes + 2 * BLOCK_ITEMS * sizeof(float) + 2 * BLOCK_KEYS * sizeof(uint32_t);
     return unit != DEVICE_MATRIX_NONE && unit != DEVICE_MATRIX_WGMMA && dims->cache == HADAL_KV_BF16 &&
            dims->latent % BLOCK_LATENTS == 0 && row_elements(dims) % BLOCK_STEP == 0 &&
            bytes <= hadal_device_describe(device)->local_memory_bytes;

@@ -479,6 +479,9 @@ static void blocks_agree_at_awkward_sizes_sparse_and_dense(void **state)
     check_blocks(in_sequences(make_case(few_heads, 3, 70, 66, true)));
     check_blocks(in_sequences(make_case(few_heads, 2, 90, 90, false)));
     check_blocks(make_case(few_heads, 1, 500, 500, false)); /* splits */
+    attend_case early = make_case(few_heads, 1, 500, 500, false);
+    early.positions[0] = 9; /* all splits but the first are empty */
+    check_blocks(early);
     check_blocks(make_case(blocks, 2, 200, 65, true));
 }
 
