@@ -24,6 +24,11 @@
 #define PARTS (TEAMS / KEY_TEAMS) /* teams with the same keys: each takes every PARTS-th step of TILE_DEPTH columns */
 #define STEPS (ROW / TILE_DEPTH)
 #define ROUNDS ((STEPS + PARTS - 1) / PARTS)
+#if ROUNDS > 3 || TILE_HELD_ROWS > 8 /* unrolled, these would need too many registers */
+#define ROUNDS_UNROLL _Pragma("unroll 1")
+#else
+#define ROUNDS_UNROLL MATRIX_UNROLL
+#endif
 #define STEP (TILE_COLUMNS * TILE_DEPTH) /* elements of B */
 #define WHOLE_ROWS INT_MAX /* no row ends within a step */
 #define LATENT_TILES (LATENT / (TEAMS * TILE_ROWS))
@@ -86,7 +91,7 @@ inline void multiply_keys(float sums[TILE_SUMS], uint raw[TILE_RAW], __local con
     MATRIX_UNROLL
     for (int i = 0; i < TILE_SUMS; i++)
         sums[i] = 0.0f;
-#pragma unroll 1
+    ROUNDS_UNROLL
     for (int round = 0; round < ROUNDS; round++) {
         int step = round * PARTS + first_step();
         tile_convert(a, raw, unused);
@@ -252,7 +257,7 @@ attend_blocks(__global float *out, __global float *scratch, __global const float
     __local tile_b *team_scratch = queries + STEPS * STEP;
     uint keys[TILE_RAW], values[ACROSS_TILES][TILE_RAW]; /* of what comes next: loads take as long as barriers */
     float sums[LATENT_TILES][TILE_SUMS];
-    softmax s = {-INFINITY, 0.0f};
+    softmax s;
     size_t token = get_group_id(2);
     int me = get_local_id(0), first_head = (int)get_group_id(0) * TILE_COLUMNS;
     int heads = min(HEADS - first_head, TILE_COLUMNS), first = (int)get_group_id(1) * split_length;
@@ -266,6 +271,8 @@ attend_blocks(__global float *out, __global float *scratch, __global const float
         MATRIX_UNROLL
         for (int i = 0; i < TILE_SUMS; i++)
             sums[t][i] = 0.0f;
+    s.largest = -INFINITY;
+    s.total = 0.0f;
     load_queries(queries, query + (token * HEADS + first_head) * ROW, heads);
     if (me < KEYS && count > 0)
         rows[me] = row_of(selected, first, me, count);
