@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* attend of attend.cl on matrix units by way of cl/tile.clh, for caches of bfloat16: queries and softmax's weights are
- * rounded to bfloat16, all sums are float32. Built with -D HEADS, LATENT and ROPE as padded, TILE_COLUMNS: the heads of
- * a group, ITEMS, TILE_BF16 and WEIGHT_BF16.
+ * rounded to bfloat16, all sums are float32. Built with -D HEADS, LATENT, ROPE, TILE_COLUMNS: the heads of a group,
+ * ITEMS, TILE_BF16 and WEIGHT_BF16.
  *
  * A group takes one token, TILE_COLUMNS heads and one split of the list, KEYS rows (a tile) at a time, online as in
  * FlashAttention (https://arxiv.org/abs/2205.14135, algorithm 1). The cache is A of both products, straight from global

@@ -65,15 +65,15 @@ static bool takes_tiles(const device_shape *shape, const attend_dims *dims)
            dims->latent == TILE_LATENT && dims->rope == TILE_ROPE && dims->cache == HADAL_KV_BF16;
 }
 
-/* Whether cl/attend_blocks.cl does, of so many heads a group: their queries and scores, and what its work-items and keys
- * have, must fit in local memory. */
+/* Whether cl/attend_blocks.cl does, with so many heads in a group: their queries and scores, and what its work-items
+ * and keys have, must fit in local memory. */
 static bool takes_blocks(const hadal_device *device, const attend_dims *dims, uint32_t heads)
 {
     device_matrix unit = device_shape_of(device)->matrix;
     size_t head_bytes = row_elements(dims) * sizeof(uint16_t) + (BLOCK_KEYS + 4) * sizeof(float);
     size_t bytes = heads * head_bytes + 2 * BLOCK_ITEMS * sizeof(float) + 2 * BLOCK_KEYS * sizeof(uint32_t);
     return unit != DEVICE_MATRIX_NONE && unit != DEVICE_MATRIX_WGMMA && dims->cache == HADAL_KV_BF16 &&
-           dims->latent % BLOCK_LATENTS == 0 && row_elements(dims) % BLOCK_STEP == 0 &&
+           dims->latent % BLOCK_LATENTS == 0 && dims->rope % BLOCK_STEP == 0 &&
            bytes <= hadal_device_describe(device)->local_memory_bytes;
 }
 
@@ -93,13 +93,12 @@ static hadal_status create_blocks(attend_op *op, hadal_device *device, uint32_t 
 {
     byte_array options = {0};
     hadal_status status;
-    size_t latent = round_up(op->dims.latent, ROW_UNIT);
     op->tile = (attend_tile){.heads = heads, .keys = BLOCK_KEYS, .items = BLOCK_ITEMS};
     TRY_OR(done, bytes_format(&options,
-                              "%s -D TILE_BF16 -D WEIGHT_BF16 -D HEADS=%u -D LATENT=%zu -D ROPE=%zu"
-                              " -D TILE_COLUMNS=%u -D ITEMS=%u",
-                              device_matrix_option(device), op->dims.heads, latent, row_elements(&op->dims) - latent,
-                              heads, (unsigned)BLOCK_ITEMS));
+                              "%s -D TILE_BF16 -D WEIGHT_BF16 -D HEADS=%u -D LATENT=%u -D ROPE=%u -D TILE_COLUMNS=%u"
+                              " -D ITEMS=%u",
+                              device_matrix_option(device), op->dims.heads, op->dims.latent, op->dims.rope, heads,
+                              (unsigned)BLOCK_ITEMS));
     TRY_OR(done, kernel_get(&op->tiles, device, "attend_blocks", "attend_blocks", options.data));
 done:
     bytes_free(&options);
