@@ -5,6 +5,7 @@
 kernelsdir = $(pkgdatadir)/cl
 dist_kernels_DATA = \
 	cl/attend.cl \
+	cl/attend_blocks.cl \
 	cl/attend_combine.clh \
 	cl/attend_tiles.cl \
 	cl/attend_values.cl \
@@ -42,6 +43,7 @@ dist_kernels_DATA = \
 	cl/router.cl \
 	cl/swiglu.cl \
 	cl/tile.clh \
+	cl/tile_across.clh \
 	cl/tile_amd.clh \
 	cl/tile_attend.clh \
 	cl/tile_dpas.clh \

@@ -12,9 +12,12 @@
  * many splits has a list. */
 enum { ENOUGH_GROUPS = 512, MOST_HEAD_BLOCK = 16, MOST_SPLITS = ENOUGH_GROUPS, MOST_CPU_SPLITS = 32 };
 
-/* What cl/attend_tiles.cl is written for: dimensions of a row, heads and cached rows of a tile, work-items of a
- * group. */
-enum { TILE_LATENT = 512, TILE_ROPE = 64, TILE_HEADS = 64, TILE_KEYS = 16, TILE_ITEMS = 384 };
+/* What cl/attend_tiles.cl is written for: dimensions of a row, and its groups. */
+enum { TILE_LATENT = 512, TILE_ROPE = 64 };
+static const attend_tile wgmma_tile = {.heads = 64, .keys = 16, .items = 384};
+
+/* What cl/attend_blocks.cl takes: multiples of the latents of all teams, and of a step of a row; its groups. */
+enum { BLOCK_LATENTS = 512, BLOCK_STEP = 64, BLOCK_KEYS = 64, BLOCK_ITEMS = 256 };
 
 static size_t row_elements(const attend_dims *dims)
 {
@@ -55,18 +58,30 @@ static uint32_t choose_head_parts(const device_shape *shape, const attend_dims *
     return parts;
 }
 
-/* Whether this device's matrix unit takes such rows. The roles of its kernel's warpgroups have no emulation. */
+/* Whether cl/attend_tiles.cl takes such rows. The roles of its warpgroups have no emulation. */
 static bool takes_tiles(const device_shape *shape, const attend_dims *dims)
 {
-    return shape->matrix == DEVICE_MATRIX_WGMMA && !shape->emulated && dims->heads % TILE_HEADS == 0 &&
+    return shape->matrix == DEVICE_MATRIX_WGMMA && !shape->emulated && dims->heads % wgmma_tile.heads == 0 &&
            dims->latent == TILE_LATENT && dims->rope == TILE_ROPE && dims->cache == HADAL_KV_BF16;
+}
+
+/* Whether cl/attend_blocks.cl does, with so many heads in a group: their queries and scores, and what its work-items
+ * and keys have, must fit in local memory. */
+static bool takes_blocks(const hadal_device *device, const attend_dims *dims, uint32_t heads)
+{
+    device_matrix unit = device_shape_of(device)->matrix;
+    size_t head_bytes = row_elements(dims) * sizeof(uint16_t) + (BLOCK_KEYS + 4) * sizeof(float);
+    size_t bytes = heads * head_bytes + 2 * BLOCK_ITEMS * sizeof(float) + 2 * BLOCK_KEYS * sizeof(uint32_t);
+    return unit != DEVICE_MATRIX_NONE && unit != DEVICE_MATRIX_WGMMA && dims->cache == HADAL_KV_BF16 &&
+           dims->latent % BLOCK_LATENTS == 0 && dims->rope % BLOCK_STEP == 0 &&
+           bytes <= hadal_device_describe(device)->local_memory_bytes;
 }
 
 static hadal_status create_tiles(attend_op *op, hadal_device *device)
 {
     byte_array options = {0};
     hadal_status status;
-    op->units = hadal_device_describe(device)->compute_units;
+    op->tile = wgmma_tile;
     TRY_OR(done, bytes_format(&options, "%s -D HEADS=%u", device_matrix_option(device), op->dims.heads));
     TRY_OR(done, kernel_get(&op->tiles, device, "attend_tiles", "attend_tiles", options.data));
 done:
@@ -78,6 +93,34 @@ hadal_status attend_combine_options(byte_array *options, const hadal_device *dev
 {
     return bytes_format(options, " -D LATENT=%u -D MOST_SPLITS=%u", dims->latent,
                         (unsigned)(device_shape_of(device)->group == 1 ? MOST_CPU_SPLITS : MOST_SPLITS));
+}
+
+static hadal_status create_blocks(attend_op *op, hadal_device *device, uint32_t heads)
+{
+    byte_array options = {0};
+    hadal_status status;
+    op->tile = (attend_tile){.heads = heads, .keys = BLOCK_KEYS, .items = BLOCK_ITEMS};
+    TRY_OR(done, bytes_format(&options,
+                              "%s -D TILE_BF16 -D WEIGHT_BF16 -D HEADS=%u -D LATENT=%u -D ROPE=%u -D TILE_COLUMNS=%u"
+                              " -D ITEMS=%u",
+                              device_matrix_option(device), op->dims.heads, op->dims.latent, op->dims.rope, heads,
+                              (unsigned)BLOCK_ITEMS));
+    TRY_OR(done, kernel_get(&op->tiles, device, "attend_blocks", "attend_blocks", options.data));
+done:
+    bytes_free(&options);
+    return status;
+}
+
+/* The kernel for this device's matrix unit, if there is one. Heads of a group share what they read of the cache. */
+static hadal_status create_for_matrix_unit(attend_op *op, hadal_device *device)
+{
+    enum { MANY = 32, FEW = 16 };
+    op->units = hadal_device_describe(device)->compute_units;
+    if (takes_tiles(device_shape_of(device), &op->dims))
+        return create_tiles(op, device);
+    if (op->dims.heads > FEW && takes_blocks(device, &op->dims, MANY))
+        return create_blocks(op, device, MANY);
+    return takes_blocks(device, &op->dims, FEW) ? create_blocks(op, device, FEW) : HADAL_OK;
 }
 
 hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dims *dims)
@@ -99,8 +142,8 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));
-    if (device_matrix_for(device, MATRIX_ATTENTION) != DEVICE_MATRIX_NONE && takes_tiles(shape, dims))
-        TRY_OR(done, create_tiles(op, device));
+    if (device_matrix_for(device, MATRIX_ATTENTION) != DEVICE_MATRIX_NONE)
+        TRY_OR(done, create_for_matrix_unit(op, device));
 done:
     bytes_free(&options);
     return status;
@@ -122,18 +165,19 @@ size_t attend_scratch_bytes(const attend_dims *dims, size_t tokens, size_t longe
 }
 
 /* Splits of lists for the tiles, whose groups fill a multiprocessor each: what makes the longest chain of tiles of any
- * multiprocessor shortest, and combining. Counted in sixteenths of a tile, which takes 0.73 us on an H200. There 1 to
- * 32 tokens of 2048 rows and 128 heads, in up to 64 splits, took what this says within a tenth: a group's start and
- * end 9 tiles and, as all fetch queries at once, one for each 32 groups; combining 4, one for 512 rows and one for
- * 1600 splits of a row. */
+ * multiprocessor shortest, and combining. Counted in rows of attend_tiles, 16 of which take 0.73 us on an H200. There 1
+ * to 32 tokens of 2048 rows and 128 heads, in up to 64 splits, took what this says within a tenth: a group's start and
+ * end 144 rows and, as all fetch queries at once, 16 for each 32 groups; combining 64, 16 for 512 rows and 16 for 1600
+ * splits of a row. What attend_blocks does for a row, and to start, is alike. */
 static size_t choose_tile_splits(const attend_op *op, size_t longest, size_t tokens)
 {
     enum { TILE = 16, START = 9 * TILE, CROWD = 32, COMBINE = 4 * TILE, ROWS = 512, SPLIT_ROWS = 1600 };
-    size_t rows = tokens * op->dims.heads, groups = rows / TILE_HEADS, tiles = divide_up(longest, TILE_KEYS);
+    size_t rows = tokens * op->dims.heads, groups = tokens * divide_up(op->dims.heads, op->tile.heads);
     size_t most = min_size(max_size(ENOUGH_GROUPS * MOST_HEAD_BLOCK / rows, 1), most_splits(longest)), best = 1;
     size_t least = SIZE_MAX;
     for (size_t splits = 1; splits <= most; splits++) {
-        size_t chain = TILE * divide_up(tiles, splits) + START + TILE * min_size(groups * splits, op->units) / CROWD;
+        size_t chain = round_up(divide_up(longest, splits), op->tile.keys) + START;
+        chain += TILE * min_size(groups * splits, op->units) / CROWD;
         chain *= divide_up(groups * splits, op->units);
         if (splits > 1)
             chain += COMBINE + TILE * rows / ROWS + TILE * rows * splits / SPLIT_ROWS;
@@ -177,7 +221,7 @@ hadal_status attend_splits(const attend_op *op, size_t *split_count, buffer *out
     size_t splits, split_length;
     if (op->tiles) {
         splits = choose_tile_splits(op, lists->longest, tokens);
-        split_length = round_up(divide_up(lists->longest, splits), TILE_KEYS);
+        split_length = round_up(divide_up(lists->longest, splits), op->tile.keys);
     } else {
         size_t head_blocks = divide_up(dims->heads, op->head_block);
         size_t worth = op->group == 1 ? WORTH_A_CPU_GROUP : WORTH_A_GROUP;
@@ -186,10 +230,15 @@ hadal_status attend_splits(const attend_op *op, size_t *split_count, buffer *out
         split_length = round_up(divide_up(lists->longest, splits), op->key_tile);
     }
     splits = divide_up(lists->longest, split_length);
-    const size_t tile_groups[] = {dims->heads / TILE_HEADS, splits, tokens};
-    const size_t groups[] = {splits, divide_up(dims->heads, op->head_block), tokens};
-    memcpy(shape.groups, op->tiles ? tile_groups : groups, sizeof groups);
-    shape.size[0] = op->tiles ? TILE_ITEMS : op->group;
+    if (op->tiles) {
+        const size_t groups[] = {divide_up(dims->heads, op->tile.heads), splits, tokens};
+        memcpy(shape.groups, groups, sizeof groups);
+        shape.size[0] = op->tile.items;
+    } else {
+        const size_t groups[] = {splits, divide_up(dims->heads, op->head_block), tokens};
+        memcpy(shape.groups, groups, sizeof groups);
+        shape.size[0] = op->group;
+    }
     *split_count = splits;
     return LAUNCH(op->tiles ? op->tiles : op->attend, shape, arg_buffer(out), arg_buffer(scratch), arg_buffer(query),
                   arg_buffer(cache), arg_buffer(lists->positions), arg_buffer(lists->selected),

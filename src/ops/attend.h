@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* Multi-query attention in latent space over a list of cached positions a query: the indexer's selection, or all
- * positions up to the query's own. Kernels in cl/attend.cl. */
+ * positions up to the query's own. Kernels in cl/attend.cl, for matrix units cl/attend_tiles.cl (wgmma) and
+ * cl/attend_blocks.cl (all others). */
 
 #ifndef HADAL_OPS_ATTEND_H
 #define HADAL_OPS_ATTEND_H
@@ -18,10 +19,16 @@ typedef struct attend_dims {
     hadal_kv_cache cache;
 } attend_dims;
 
+/* Heads and cached rows that a work-group handles at once on a matrix unit, and its work-items. */
+typedef struct attend_tile {
+    uint32_t heads, keys, items;
+} attend_tile;
+
 typedef struct attend_op {
     attend_dims dims;
     kernel *attend, *combine;
     kernel *tiles;       /* attend on the matrix unit; NULL where there is none for these dimensions */
+    attend_tile tile;
     uint32_t units;      /* work-groups of tiles that run at once */
     uint32_t head_block; /* heads of a work-group, which share each row that it reads */
     uint32_t key_tile;   /* cached rows that a work-group handles at once */

@@ -260,7 +260,7 @@ static const self_test_row index_score_rows[] = {
 };
 
 static const self_test_row attention_rows[] = {
-    {"attend_tiles", self_test_attend_tiles, 0},
+    {"attend on tiles", self_test_attend_tiles, 0},
 };
 
 enum { MOST_FAMILIES = 3 };
@@ -274,7 +274,7 @@ static const struct matrix_part {
     [MATRIX_PRODUCTS] = {product_rows, sizeof product_rows / sizeof *product_rows, {"matmul"}},
     [MATRIX_INDEX_SCORES] = {index_score_rows, sizeof index_score_rows / sizeof *index_score_rows,
                              {"index_scores_few", "index_scores_many"}},
-    [MATRIX_ATTENTION] = {attention_rows, sizeof attention_rows / sizeof *attention_rows, {"attend_tiles"}},
+    [MATRIX_ATTENTION] = {attention_rows, sizeof attention_rows / sizeof *attention_rows, {"attend_tiles", "attend_blocks"}},
 };
 
 /* The first line of the message of a trial that could not run. */

@@ -459,6 +459,73 @@ static void tiles_scale_their_sums_when_scores_rise(void **state)
     }
 }
 
+/* cl/attend_blocks.cl: two groups of 32 heads, the second with a single one, and a group of 16 with few. */
+static const attend_dims blocks = {33, 512, 64, HADAL_KV_BF16}, few_heads = {5, 512, 128, HADAL_KV_BF16};
+
+static void check_blocks(attend_case made)
+{
+    attend_op op;
+    CHECK_OK(attend_create(&op, test_device(), &made.dims));
+    assert_non_null(op.tiles);
+    assert_int_equal(op.tile.heads, made.dims.heads > 16 ? 32 : 16);
+    check_case(scaled(made, 0.1f));
+}
+
+static void blocks_agree_at_awkward_sizes_sparse_and_dense(void **state)
+{
+    (void)state;
+    check_blocks(make_case(few_heads, 1, 1, 1, false));
+    check_blocks(make_case(few_heads, 7, 9, 4, true)); /* the first queries see fewer */
+    check_blocks(in_sequences(make_case(few_heads, 3, 70, 66, true)));
+    check_blocks(in_sequences(make_case(few_heads, 2, 90, 90, false)));
+    check_blocks(make_case(few_heads, 1, 500, 500, false)); /* splits */
+    attend_case early = make_case(few_heads, 1, 500, 500, false);
+    early.positions[0] = 9; /* all splits but the first are empty */
+    check_blocks(early);
+    check_blocks(make_case(blocks, 2, 200, 65, true));
+}
+
+static void blocks_read_the_listed_rows_alone(void **state)
+{
+    (void)state;
+    check_with_other_rows(scaled(make_case(few_heads, 2, 300, 80, true), 0.1f), NAN);
+    attend_case counted = scaled(make_case(few_heads, 2, 300, 70, true), 0.1f);
+    counted.counts[0] = 30;
+    counted.counts[1] = 69;
+    check_with_other_rows(counted, 64.0f);
+}
+
+/* Scores that rise and fall from tile to tile by more than exp() can hold. */
+static void blocks_scale_their_sums_when_scores_rise(void **state)
+{
+    (void)state;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        attend_case made = make_case(few_heads, 1, 200, 200, false);
+        for (size_t s = 0; s < made.capacity; s++)
+            made.cache[s * made.row] = (float)sign * (float)(s / 40);
+        for (size_t head = 0; head < few_heads.heads; head++)
+            made.query[head * made.row] = head % 3 == 0 ? 160.0f : 20.0f;
+        check_blocks(made);
+    }
+}
+
+/* The same on every unit that it is for, the instruction emulated where the device has no such. */
+static int run_on_other_units(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_agree_at_awkward_sizes_sparse_and_dense),
+        cmocka_unit_test(blocks_read_the_listed_rows_alone),
+        cmocka_unit_test(blocks_scale_their_sums_when_scores_rise),
+    };
+    int failed = 0;
+    for (device_matrix unit = DEVICE_MATRIX_WGMMA + 1; unit < DEVICE_MATRIX_COUNT; unit++) {
+        const char *what = test_open_matrix_unit(unit);
+        failed += cmocka_run_group_tests_name(what, tests, NULL, NULL);
+        hadal_device_close(test_device());
+    }
+    return failed;
+}
+
 /* Runs `tests` where the device has such a unit. */
 static int run_on_matrix_unit(const struct CMUnitTest *tests, size_t count)
 {
@@ -494,5 +561,6 @@ int main(void)
         cmocka_unit_test(tiles_scale_their_sums_when_scores_rise),
     };
     int failed = run_on_matrix_unit(tests, sizeof tests / sizeof *tests);
+    failed += run_on_other_units();
     return run_in_float32() || failed;
 }

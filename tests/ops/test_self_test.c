@@ -223,14 +223,20 @@ static void every_kernel_in_cl_has_a_self_test(void **state)
     size_t failed;
     hadal_device *own = test_device_now;
     if (!device_shape_of(own)->cpu)
-        skip(); /* a CPU shows both: the kernels of its own shape, and those of a GPU's with a matrix unit */
+        skip(); /* a CPU shows both: the kernels of its own shape, and those of a GPU's with matrix units */
     CHECK_OK(hadal_device_self_test(own, &failed, NULL, NULL));
     add_profile(&ran, own);
     test_open_matrix_device();
     CHECK_OK(hadal_device_self_test(test_device(), &failed, NULL, NULL));
     assert_int_equal(failed, 0);
     add_profile(&ran, test_device());
+    hadal_device *wgmma = test_device(); /* names of kernels are the device's */
+    test_open_matrix_unit(DEVICE_MATRIX_MMA);
+    self_test_matrix_trials(test_device(), &failed, NULL, NULL);
+    assert_int_equal(failed, 0);
+    add_profile(&ran, test_device());
     for_files(kernel_directory(), check_kernels_ran, &ran);
+    hadal_device_close(wgmma);
     hadal_device_close(test_device());
     test_device_now = own;
     assert_true(ran.kernels > 10);
