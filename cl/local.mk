@@ -29,9 +29,15 @@ dist_kernels_DATA = \
 	cl/linear.cl \
 	cl/linear_block.cl \
 	cl/matmul.cl \
+	cl/matmul.clh \
+	cl/matmul_experts.cl \
+	cl/matmul_heads.cl \
+	cl/matmul_pack.cl \
 	cl/matrix_unit.cl \
 	cl/matvec.cl \
 	cl/matvec.clh \
+	cl/matvec_down.cl \
+	cl/matvec_gated.cl \
 	cl/moe_combine.cl \
 	cl/norm.cl \
 	cl/radix.clh \

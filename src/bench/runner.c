@@ -24,7 +24,7 @@ hadal_status bench_open(bench *b, hadal_device *device, const char *name, const 
     if (!b->options.phases)
         b->options.phases = HADAL_BENCH_DECODE | HADAL_BENCH_PREFILL;
     TRY(device_set_profile(device, false, &b->profile_before));
-    self_test_matrix_unit(device);
+    self_test_matrix_unit(device, NULL);
     return memory_allocate(&b->records, LAUNCH_RECORDS, sizeof *b->records);
 }
 

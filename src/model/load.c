@@ -10,7 +10,9 @@
 #include "model/expect.h"
 #include "model/head_sources.h"
 #include "model/model.h"
+#include "ops/attend.h"
 #include "ops/fill.h"
+#include "ops/index_scores.h"
 #include "ops/rope.h"
 #include "ops/self_test.h"
 
@@ -20,6 +22,7 @@ typedef struct upload {
     const hadal_model_options *options;
     uint64_t done, total;
     uint32_t random; /* 0: what the views hold; else they hold nothing, and this is the last seed used */
+    matrix_needs needs;
 } upload;
 
 static hadal_status report_progress(upload *up, uint64_t bytes)
@@ -80,6 +83,7 @@ static hadal_status load_matrix(upload *up, matrix *loaded, memory_class use, co
 {
     const matrix_source source = source_of(up, view);
     TRY(matrix_create(loaded, up->model->device, use, &source));
+    up->needs.types |= 1u << loaded->type;
     return report_progress(up, stored_bytes(view));
 }
 
@@ -97,6 +101,7 @@ static hadal_status load_heads(upload *up, layer_weights *layer, const matrix_vi
                                      config->num_attention_heads);
     head_sources_free(&heads);
     TRY(status);
+    up->needs.stacked_types |= 1u << layer->k_up_proj.type | 1u << layer->v_up_proj.type;
     return report_progress(up, stored_bytes(view));
 }
 
@@ -122,6 +127,7 @@ static hadal_status load_stack(upload *up, matrix *loaded, const mlp_view *exper
     hadal_status status = matrix_create_stack(loaded, up->model->device, MEMORY_EXPERTS, sources, count);
     free(sources);
     TRY(status);
+    up->needs.stacked_types |= 1u << loaded->type;
     return report_progress(up, bytes);
 }
 
@@ -178,6 +184,18 @@ hadal_status model_rope_table(buffer **table, hadal_device *device, const model_
     return status;
 }
 
+/* Confirms what the model may use of the matrix unit, with caches of the usual types. */
+static void confirm_matrix_unit(upload *up)
+{
+    const model_config *c = &up->model->config;
+    hadal_device *device = up->model->device;
+    const index_dims index = {c->index_n_heads, c->index_head_dim, c->qk_rope_head_dim, HADAL_INDEX_INT8, false};
+    const attend_dims attend = {c->num_attention_heads, c->kv_lora_rank, c->qk_rope_head_dim, HADAL_KV_BF16};
+    up->needs.uses[MATRIX_INDEX_SCORES] = index_scores_on_matrix_unit(device, &index);
+    up->needs.uses[MATRIX_ATTENTION] = attend_on_matrix_unit(device, &attend);
+    self_test_matrix_unit(device, &up->needs);
+}
+
 static hadal_status load_weights(upload *up, const model_view *view)
 {
     hadal_model *model = up->model;
@@ -192,6 +210,7 @@ static hadal_status load_weights(upload *up, const model_view *view)
     TRY(memory_allocate(&model->layers, model->config.num_hidden_layers, sizeof *model->layers));
     for (uint32_t layer = 0; layer < model->config.num_hidden_layers; layer++)
         TRY(load_layer(up, &model->layers[layer], &view->layers[layer]));
+    confirm_matrix_unit(up);
     return device_finish(model->device);
 }
 
@@ -215,7 +234,6 @@ hadal_status hadal_model_load(hadal_model **model, hadal_device *device, const c
         .total = checkpoint_file_bytes(files.weights),
     };
     device_set_phase(device, "load");
-    self_test_matrix_unit(device);
     TRY_OR(done, load_weights(&up, &files.view));
     *model = made;
     made = NULL;
@@ -255,7 +273,6 @@ hadal_status hadal_model_random(hadal_model **model, hadal_device *device, const
     model_describe(&made->info, &made->config, &expected.view);
     upload up = {.model = made, .options = options ? options : &defaults, .random = 1};
     device_set_phase(device, "load");
-    self_test_matrix_unit(device);
     TRY_OR(done, load_weights(&up, &expected.view));
     *model = made;
     made = NULL;

@@ -111,16 +111,21 @@ done:
     return status;
 }
 
-/* The kernel for this device's matrix unit, if there is one. Heads of a group share what they read of the cache. */
+/* Heads of a group of attend_blocks, which share what they read of the cache. */
+enum { MANY_HEADS = 32, FEW_HEADS = 16 };
+
+bool attend_on_matrix_unit(const hadal_device *device, const attend_dims *dims)
+{
+    return device_matrix_for(device, MATRIX_ATTENTION) != DEVICE_MATRIX_NONE &&
+           (takes_tiles(device_shape_of(device), dims) || takes_blocks(device, dims, FEW_HEADS));
+}
+
 static hadal_status create_for_matrix_unit(attend_op *op, hadal_device *device)
 {
-    enum { MANY = 32, FEW = 16 };
+    bool many = op->dims.heads > FEW_HEADS && takes_blocks(device, &op->dims, MANY_HEADS);
     op->units = hadal_device_describe(device)->compute_units;
-    if (takes_tiles(device_shape_of(device), &op->dims))
-        return create_tiles(op, device);
-    if (op->dims.heads > FEW && takes_blocks(device, &op->dims, MANY))
-        return create_blocks(op, device, MANY);
-    return takes_blocks(device, &op->dims, FEW) ? create_blocks(op, device, FEW) : HADAL_OK;
+    return takes_tiles(device_shape_of(device), &op->dims) ? create_tiles(op, device)
+                                                           : create_blocks(op, device, many ? MANY_HEADS : FEW_HEADS);
 }
 
 hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dims *dims)
@@ -142,7 +147,7 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));
     TRY_OR(done, kernel_get(&op->attend, device, "attend", "attend", options.data));
     TRY_OR(done, kernel_get(&op->combine, device, "attend", "attend_combine", options.data));
-    if (device_matrix_for(device, MATRIX_ATTENTION) != DEVICE_MATRIX_NONE)
+    if (attend_on_matrix_unit(device, dims))
         TRY_OR(done, create_for_matrix_unit(op, device));
 done:
     bytes_free(&options);

@@ -35,6 +35,9 @@ typedef struct attend_op {
     uint32_t group, enough; /* work-items of a work-group; work-groups that fill the device */
 } attend_op;
 
+/* Whether the device's matrix unit attends to caches of those dimensions. */
+bool attend_on_matrix_unit(const hadal_device *device, const attend_dims *dims);
+
 /* Gets the kernels; they belong to the device. */
 HADAL_CHECKED hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dims *dims);
 

@@ -46,7 +46,7 @@ static const tile_shape *tile_shape_of(const hadal_device *device)
     return unit == DEVICE_MATRIX_WGMMA || unit == DEVICE_MATRIX_MMA ? &nvidia : &others;
 }
 
-static bool takes_matrix_unit(const hadal_device *device, const index_dims *dims)
+bool index_scores_on_matrix_unit(const hadal_device *device, const index_dims *dims)
 {
     enum { TILE_DIM = 128, TILE_HEADS = 64 };
     return device_matrix_for(device, MATRIX_INDEX_SCORES) != DEVICE_MATRIX_NONE && dims->type == HADAL_INDEX_INT8 &&
@@ -71,7 +71,7 @@ hadal_status index_scores_create(index_scores_op *op, hadal_device *device, cons
     const device_shape *shape = device_shape_of(device);
     *op = (index_scores_op){.dims = *dims, .group = shape->group, .device = device,
                             .compute_units = hadal_device_describe(device)->compute_units};
-    if (takes_matrix_unit(device, dims)) {
+    if (index_scores_on_matrix_unit(device, dims)) {
         const tile_shape *tile = tile_shape_of(device);
         TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", tile->few_items, tile->few_keys));
         return get_matrix_kernel(&op->many, device, dims, "index_scores_many", tile->many_items, tile->many_keys);

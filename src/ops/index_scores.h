@@ -24,6 +24,9 @@ typedef struct index_sequences {
     bool mixed;          /* the rows of one call may be of several sequences; else all are of the first one's */
 } index_sequences;
 
+/* Whether the device's matrix unit multiplies index queries and keys of those dimensions. */
+bool index_scores_on_matrix_unit(const hadal_device *device, const index_dims *dims);
+
 /* Gets the kernels; they belong to the device. */
 HADAL_CHECKED hadal_status index_scores_create(index_scores_op *op, hadal_device *device, const index_dims *dims);
 

@@ -119,7 +119,8 @@ size_t matmul_factor_bytes(size_t rows)
     return rows * sizeof(float);
 }
 
-static hadal_status get_kernel(kernel **found, matmul_op *op, const char *name, dtype type, size_t tile)
+static hadal_status get_kernel(kernel **found, matmul_op *op, const char *family, const char *name, dtype type,
+                               size_t tile)
 {
     if (*found)
         return HADAL_OK;
@@ -128,7 +129,7 @@ static hadal_status get_kernel(kernel **found, matmul_op *op, const char *name, 
     TRY(bytes_format(&options, "%s%s -D %s -D TILE_COLUMNS=%u -D ITEMS=%u", matrix_option(type),
                      device_matrix_option(op->device), type == DTYPE_BF16 ? "TILE_BF16" : "TILE_F16",
                      used->tokens, used->items));
-    hadal_status status = kernel_get(found, op->device, "matmul", name, options.data);
+    hadal_status status = kernel_get(found, op->device, family, name, options.data);
     bytes_free(&options);
     return status;
 }
@@ -165,7 +166,7 @@ hadal_status matmul_pack(matmul_op *op, const buffer *in, const matrix *weight, 
 {
     kernel **pack = &op->pack[weight->type];
     TRY(prepare_packed(op, weight, rows));
-    TRY(get_kernel(pack, op, "matmul_pack", weight->type, MATMUL_TILES - 1));
+    TRY(get_kernel(pack, op, "matmul_pack", "matmul_pack", weight->type, MATMUL_TILES - 1));
     launch_shape shape = pack_shape(op, weight, rows, 1);
     return LAUNCH(*pack, shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
                   arg_int((int64_t)weight->stride), arg_int((int64_t)weight->columns),
@@ -179,7 +180,7 @@ hadal_status matmul_pack_heads(matmul_op *op, const buffer *in, head_layout in_r
     size_t heads = weight->experts, rows = heads * tokens;
     kernel **pack = &op->pack_heads[weight->type];
     TRY(prepare_packed(op, weight, rows));
-    TRY(get_kernel(pack, op, "matmul_pack_heads", weight->type, MATMUL_TILES - 1));
+    TRY(get_kernel(pack, op, "matmul_pack", "matmul_pack_heads", weight->type, MATMUL_TILES - 1));
     launch_shape shape = pack_shape(op, weight, rows, device->group / device->lanes);
     return LAUNCH(*pack, shape, arg_buffer(op->packed), arg_buffer(op->factors), arg_buffer(in),
                   arg_int((int64_t)in_rows.token_stride), arg_int((int64_t)in_rows.head_stride),
@@ -191,7 +192,7 @@ hadal_status matmul_run(matmul_op *op, buffer *out, const matrix *weight, size_t
 {
     size_t tile = choose_plain_tile(op, tokens, weight->rows);
     kernel **plain = &op->plain[weight->type][tile];
-    TRY(get_kernel(plain, op, "matmul", weight->type, tile));
+    TRY(get_kernel(plain, op, "matmul", "matmul", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = cover(op, tile, tokens, slab->count, 1);
@@ -215,7 +216,7 @@ hadal_status matmul_experts(matmul_op *op, buffer *out, const matrix *weight, co
     /* Lists are of different lengths, and a tile that isn't full costs less. */
     size_t mean = divide_up(count, weight->experts), tile = choose_tile(op, 2 * mean);
     kernel **used = &op->experts[weight->type][tile];
-    TRY(get_kernel(used, op, "matmul_experts", weight->type, tile));
+    TRY(get_kernel(used, op, "matmul_experts", "matmul_experts", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         /* Groups for twice the mean list; longer ones are taken in turns. */
@@ -240,7 +241,7 @@ hadal_status matmul_heads(matmul_op *op, buffer *out, head_layout out_rows, cons
 {
     size_t tile = choose_tile(op, tokens), heads = weight->experts;
     kernel **used = &op->heads[weight->type][tile];
-    TRY(get_kernel(used, op, "matmul_heads", weight->type, tile));
+    TRY(get_kernel(used, op, "matmul_heads", "matmul_heads", weight->type, tile));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = cover(op, tile, tokens, weight->rows, slab->count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Products of many tokens with weight matrices on matrix units, kernels in cl/matmul.cl. Operands are rounded to 16
+/* Products of many tokens with weight matrices on matrix units, kernels over cl/matmul.clh. Operands are rounded to 16
  * bits: for fp8 and half weights, activations are halves with a power of two a row, exact to 2^-11; for bfloat16
  * weights they are bfloat16, exact to 2^-8. Sums are float32. Used behind ops/linear.h. */
 

@@ -97,15 +97,15 @@ hadal_status matvec_options(byte_array *options, const hadal_device *device, uns
 }
 
 /* lanes: those that share a row, if not all of a lane group of the device. */
-static hadal_status get_kernel(kernel **found, matvec_op *op, const char *name, unsigned types, unsigned matrices,
-                               size_t lanes)
+static hadal_status get_kernel(kernel **found, matvec_op *op, const char *family, const char *name, unsigned types,
+                               unsigned matrices, size_t lanes)
 {
     byte_array options = {0};
     hadal_status status;
     if (*found)
         return HADAL_OK;
     TRY_OR(done, matvec_options(&options, op->device, types, matrices, lanes));
-    TRY_OR(done, kernel_get(found, op->device, "matvec", name, options.data));
+    TRY_OR(done, kernel_get(found, op->device, family, name, options.data));
 done:
     bytes_free(&options);
     return status;
@@ -235,7 +235,7 @@ static hadal_status launch_segments(matvec_op *op, const product *p, segment *se
     }
     size_t lanes = choose_lanes(&lane_index, op->device, chunks);
     kernel **used = &op->segments[types][lane_index];
-    TRY(get_kernel(used, op, "matvec_segments", types, 1, lanes));
+    TRY(get_kernel(used, op, "matvec", "matvec_segments", types, 1, lanes));
     geometry g = choose_geometry(op->device, *used, lanes, 1);
     launch_shape launch = {
         .groups = {share_groups(segments, count, &g, p->copies), p->copies},
@@ -367,7 +367,7 @@ hadal_status matvec_gated(matvec_op *op, buffer *act, const matvec_input *in, co
     const matrix *routed = choices ? experts->gate : shared_gate, *routed_up = choices ? experts->up : shared_up;
     unsigned types = 1u << routed->type | 1u << shared_gate->type;
     kernel **used = &op->gated[types];
-    TRY(get_kernel(used, op, "matvec_gated", types, 2, shape->lanes));
+    TRY(get_kernel(used, op, "matvec_gated", "matvec_gated", types, 2, shape->lanes));
     geometry g = choose_geometry(op->device, *used, shape->lanes, 2);
     size_t pieces = max_size(pieces_of(&g, routed), pieces_of(&g, shared_gate));
     size_t rows = max_size(routed->rows, shared_gate->rows);
@@ -401,7 +401,7 @@ hadal_status matvec_down(matvec_op *op, buffer *x, const buffer *act, const matv
     const matrix *routed = choices ? experts->down : shared_down;
     unsigned types = 1u << routed->type | 1u << shared_down->type;
     kernel **used = &op->down[types];
-    TRY(get_kernel(used, op, "matvec_down", types, 1, shape->lanes));
+    TRY(get_kernel(used, op, "matvec_down", "matvec_down", types, 1, shape->lanes));
     geometry g = choose_geometry(op->device, *used, shape->lanes, 1);
     size_t pieces = choices * pieces_of(&g, routed) + pieces_of(&g, shared_down);
     size_t stride = max_size(routed->stride, shared_down->stride);

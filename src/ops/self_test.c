@@ -250,7 +250,11 @@ static const self_test_row product_rows[] = {
     {"matmul bf16", self_test_matmul, DTYPE_BF16},
     {"matmul f16", self_test_matmul, DTYPE_F16},
     {"matmul fp8", self_test_matmul, DTYPE_F8_E4M3},
+    {"matmul_experts bf16", self_test_matmul_experts, DTYPE_BF16},
+    {"matmul_experts f16", self_test_matmul_experts, DTYPE_F16},
     {"matmul_experts fp8", self_test_matmul_experts, DTYPE_F8_E4M3},
+    {"matmul_heads bf16", self_test_matmul_heads, DTYPE_BF16},
+    {"matmul_heads f16", self_test_matmul_heads, DTYPE_F16},
     {"matmul_heads fp8", self_test_matmul_heads, DTYPE_F8_E4M3},
 };
 
@@ -263,7 +267,7 @@ static const self_test_row attention_rows[] = {
     {"attend on tiles", self_test_attend_tiles, 0},
 };
 
-enum { MOST_FAMILIES = 3 };
+enum { MOST_FAMILIES = 5 };
 
 /* What passes or fails together, and the files that it depends on. */
 static const struct matrix_part {
@@ -271,10 +275,12 @@ static const struct matrix_part {
     size_t count;
     const char *families[MOST_FAMILIES];
 } matrix_parts[MATRIX_USES] = {
-    [MATRIX_PRODUCTS] = {product_rows, sizeof product_rows / sizeof *product_rows, {"matmul"}},
+    [MATRIX_PRODUCTS] = {product_rows, sizeof product_rows / sizeof *product_rows,
+                         {"matmul", "matmul_experts", "matmul_heads", "matmul_pack"}},
     [MATRIX_INDEX_SCORES] = {index_score_rows, sizeof index_score_rows / sizeof *index_score_rows,
                              {"index_scores_few", "index_scores_many"}},
-    [MATRIX_ATTENTION] = {attention_rows, sizeof attention_rows / sizeof *attention_rows, {"attend_tiles", "attend_blocks"}},
+    [MATRIX_ATTENTION] = {attention_rows, sizeof attention_rows / sizeof *attention_rows,
+                          {"attend_tiles", "attend_blocks"}},
 };
 
 /* The first line of the message of a trial that could not run. */
@@ -339,20 +345,29 @@ static void keep_failure(void *user, const char *name, bool passed, double error
         snprintf(reason, REASON_BYTES, "%s: %s", name, detail);
 }
 
-void self_test_matrix_unit(hadal_device *device)
+static bool is_needed(const matrix_needs *needs, matrix_use use, const self_test_row *row)
 {
-    char finding[96];
-    snprintf(finding, sizeof finding, "%s passed its self-test", hadal_device_describe(device)->matrix_unit);
+    if (!needs)
+        return true;
+    unsigned types = row->run == self_test_matmul ? needs->types : needs->stacked_types;
+    return use == MATRIX_PRODUCTS ? types >> row->variant & 1 : needs->uses[use];
+}
+
+/* Each row by itself is remembered to have passed. */
+void self_test_matrix_unit(hadal_device *device, const matrix_needs *needs)
+{
     for (matrix_use use = 0; use < MATRIX_USES; use++) {
-        const char *const *families = matrix_parts[use].families;
-        char reason[REASON_BYTES] = "";
-        size_t failed = 0;
-        if (device_matrix_for(device, use) == DEVICE_MATRIX_NONE || device_recalls(device, families, finding))
-            continue;
-        run_matrix_rows(device, use, &failed, keep_failure, reason);
-        if (failed)
-            device_give_up_matrix_unit(device, use, reason);
-        else
-            device_remember(device, families, finding);
+        const struct matrix_part *part = &matrix_parts[use];
+        for (size_t i = 0; i < part->count && device_matrix_for(device, use) != DEVICE_MATRIX_NONE; i++) {
+            const self_test_row *row = &part->rows[i];
+            char finding[96], reason[REASON_BYTES] = "";
+            snprintf(finding, sizeof finding, "%s passed %s", hadal_device_describe(device)->matrix_unit, row->name);
+            if (!is_needed(needs, use, row) || device_recalls(device, part->families, finding))
+                continue;
+            if (run_row(device, row, keep_failure, reason))
+                device_remember(device, part->families, finding);
+            else
+                device_give_up_matrix_unit(device, use, reason);
+        }
     }
 }

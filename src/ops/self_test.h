@@ -67,9 +67,16 @@ self_test_trial self_test_one_token, self_test_router, self_test_rotations, self
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_index_tile,
     self_test_top_k, self_test_attend, self_test_attend_tiles;
 
-/* Before the matrix unit is used: runs the trials of its kernels, unless they have passed here before. Where one fails
- * the device goes on without, there alone (device_give_up_matrix_unit). */
-void self_test_matrix_unit(hadal_device *device);
+/* What a model may use the matrix unit for: sums of 1 << dtype of its matrices and of its stacks of them, and beside
+ * products MATRIX_INDEX_SCORES and MATRIX_ATTENTION. */
+typedef struct matrix_needs {
+    unsigned types, stacked_types;
+    bool uses[MATRIX_USES];
+} matrix_needs;
+
+/* Before the matrix unit is used: runs the trials of the kernels that are needed (NULL: of all), unless they have passed
+ * here before. Where one fails the device goes on without, there alone (device_give_up_matrix_unit). */
+void self_test_matrix_unit(hadal_device *device, const matrix_needs *needs);
 
 /* Those trials alone, reported like those of hadal_device_self_test. */
 void self_test_matrix_trials(hadal_device *device, size_t *failed, hadal_self_test_report report, void *user);

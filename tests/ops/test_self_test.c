@@ -288,7 +288,7 @@ static void check_uses(const char *family, const char *right, const char *wrong,
     hadal_device *device = open_with_mistake(directory, family, right, wrong);
     const hadal_device_info *info = hadal_device_describe(device);
     const device_matrix unit = device_shape_of(device)->matrix;
-    self_test_matrix_unit(device);
+    self_test_matrix_unit(device, NULL);
     assert_int_equal(device_matrix_for(device, MATRIX_PRODUCTS), products ? unit : DEVICE_MATRIX_NONE);
     assert_int_equal(device_matrix_for(device, MATRIX_ATTENTION), products ? unit : DEVICE_MATRIX_NONE);
     assert_int_equal(device_matrix_for(device, MATRIX_INDEX_SCORES), index_scores ? unit : DEVICE_MATRIX_NONE);
