@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* What the heads of one token attended to, from splits to values. Built with the options of attend.cl and matvec.clh. */
+/* What the heads of one token attended to, from splits to values. Built with -D LATENT, MOST_SPLITS, and the options of
+ * matvec.clh. */
 
 #include "attend_combine.clh"
 #include "matvec.clh"

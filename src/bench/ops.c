@@ -183,6 +183,8 @@ static hadal_status create_operations(ops *o)
     TRY(rope_create(&o->rope, device, &rope));
     TRY(latent_create(&o->latent, device, &latent));
     TRY(index_rotate_create(&o->index_rotate, device, &index));
+    rotations_create(&o->rotations, device, &rope, &latent, &index);
+    attend_values_create(&o->attend_values, device, &o->s.attend.dims);
     TRY(route_create(&o->route, device, &routing));
     TRY(dispatch_create(&o->dispatch, device));
     TRY(swiglu_create(&o->swiglu, device));

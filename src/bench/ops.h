@@ -7,6 +7,7 @@
 #define HADAL_BENCH_OPS_H
 
 #include "bench/sequences.h"
+#include "ops/attend_values.h"
 #include "ops/dispatch.h"
 #include "ops/embed.h"
 #include "ops/index_rotate.h"
@@ -16,6 +17,7 @@
 #include "ops/norm.h"
 #include "ops/project.h"
 #include "ops/rope.h"
+#include "ops/rotations.h"
 #include "ops/route.h"
 #include "ops/swiglu.h"
 
@@ -33,6 +35,8 @@ typedef struct ops {
     norm_op norm;
     rope_op rope;
     latent_op latent;
+    rotations_op rotations;
+    attend_values_op attend_values;
     index_rotate_op index_rotate;
     route_op route;
     dispatch_op dispatch;

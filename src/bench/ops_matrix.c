@@ -134,6 +134,36 @@ done:
     return status;
 }
 
+/* What one token has in one launch: W_UK and all rotations; the combination of as many splits as a list of the usual
+ * length has, and W_UV. */
+static hadal_status run_rotations(void *state, size_t repetition)
+{
+    ops *o = state;
+    const activations *a = o->a;
+    const layer_cache *cache = &o->s.caches[0];
+    const rotations_rows rows = {
+        cache->latent, a->kv, o->vector, cache->index, cache->index_scales, a->index_key, o->vector, o->vector,
+        a->query, a->q, a->index_quantised, a->index_head_weights, a->index_query, a->index_weights, o->rope_table,
+        a->positions, a->rows, 1.0};
+    return rotations(&o->rotations, &rows, &o->weights[repetition % o->copies], 1e-6);
+}
+
+static hadal_status run_attend_values(void *state, size_t repetition)
+{
+    enum { USUAL_SPLITS = 32 };
+    ops *o = state;
+    const activations *a = o->a;
+    return attend_values(&o->attend_values, a->values, o->s.config.v_head_dim, a->attended, a->partials, USUAL_SPLITS,
+                         &o->weights[repetition % o->copies]);
+}
+
+static hadal_status measure_heads_of_one(ops *o)
+{
+    const model_config *c = &o->s.config;
+    TRY(measure_heads(o, "rotations, k_up", c->kv_lora_rank, c->qk_nope_head_dim, run_rotations));
+    return measure_heads(o, "combine, v_up", c->v_head_dim, c->kv_lora_rank, run_attend_values);
+}
+
 /* The router and the choice in one launch, as one token has it. */
 static hadal_status run_route_one(void *state, size_t repetition)
 {
@@ -249,6 +279,8 @@ hadal_status ops_matrices(ops *o)
     TRY(projection(o, "linear shared gate_proj", true, shared, d, a->gate, a->h, t));
     TRY(projection(o, "linear shared down_proj", true, d, shared, a->shared_out, a->gate, t));
     TRY(measure_project(o));
+    if (t == 1)
+        TRY(measure_heads_of_one(o));
     TRY(measure_route_one(o));
     return projection(o, "linear lm_head", false, c->vocab_size, d, a->logits, a->h,
                       min_size(t, o->s.settings.logit_rows));

@@ -141,7 +141,8 @@ hadal_status attend_create(attend_op *op, hadal_device *device, const attend_dim
         .enough = device_tuned(device, TUNED_ATTEND_GROUPS),
     };
     TRY_OR(done, attend_combine_options(&options, device, dims));
-    TRY_OR(done, bytes_format(&options, " -D HEADS=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u -D HEAD_PARTS=%u -D %s",
+    TRY_OR(done, bytes_format(&options,
+                              " -D HEADS=%u -D ROPE=%u -D HEAD_BLOCK=%u -D KEY_TILE=%u -D HEAD_PARTS=%u -D %s",
                               dims->heads, dims->rope, op->head_block, op->key_tile,
                               choose_head_parts(shape, dims, op->head_block),
                               dims->cache == HADAL_KV_BF16 ? "CACHE_BF16" : "CACHE_F32"));

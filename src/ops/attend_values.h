@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* The second half of one token's attention with the product behind it, in one launch. Kernels in cl/attend_values.cl. */
+/* The second half of one token's attention with the product behind it, in one launch. Kernels in
+ * cl/attend_values.cl. */
 
 #ifndef HADAL_OPS_ATTEND_VALUES_H
 #define HADAL_OPS_ATTEND_VALUES_H

@@ -74,8 +74,8 @@ typedef struct matrix_needs {
     bool uses[MATRIX_USES];
 } matrix_needs;
 
-/* Before the matrix unit is used: runs the trials of the kernels that are needed (NULL: of all), unless they have passed
- * here before. Where one fails the device goes on without, there alone (device_give_up_matrix_unit). */
+/* Before the matrix unit is used: runs the trials of the kernels that are needed (NULL: of all), unless they have
+ * passed here before. Where one fails the device goes on without, there alone (device_give_up_matrix_unit). */
 void self_test_matrix_unit(hadal_device *device, const matrix_needs *needs);
 
 /* Those trials alone, reported like those of hadal_device_self_test. */
