@@ -27,25 +27,30 @@ echo '# SPDX-FileCopyrightText: The hadal authors'
 echo "# measured on $(date -u +%Y-%m-%d) at commit $(git -C "$source" describe --always --dirty 2>/dev/null || echo unknown)"
 run ./hadal devices --self-test
 make -j"$(nproc)" check TESTS= >measure.log 2>&1 || echo '# not all tests were built, see measure.log'
-ran=0
+programs=
 for program in tests/device/test_* tests/ops/test_* tests/model/test_* tests/session/test_* tests/bench/test_*; do
     case $program in
         *.o | *.log | *.trs) continue ;;
     esac
-    [ -x "$program" ] && [ ! -d "$program" ] || continue
-    make check TESTS="$program" >measure.log 2>&1 && result=passed || result=FAILED
-    echo "$program: $result, $(grep -c '\[       OK \]' "$program.log") cases"
-    grep 'KL against' "$program.log" || true
-    ran=$((ran + 1))
+    [ ! -x "$program" ] || [ -d "$program" ] || programs="$programs $program"
 done
-[ "$ran" -gt 0 ] || { echo 'measure.sh: there are no test programs to run here; see measure.log' >&2 && exit 70; }
+[ -n "$programs" ] || { echo 'measure.sh: there are no test programs to run here; see measure.log' >&2 && exit 70; }
+make -k -j4 check TESTS="$programs" >measure.log 2>&1 || echo '# not all tests passed'
+for program in $programs; do
+    if grep -q '^:test-result: PASS' "$program.trs"; then
+        echo "$program: passed, $(grep -c '\[       OK \]' "$program.log") cases"
+    else
+        echo "$program: FAILED" && grep -E 'ERROR|FAILED|detected|rror:' "$program.log" | head -n 12
+    fi
+    grep 'KL against' "$program.log" || true
+done
 for part in device ops attention model; do
     run ./hadal bench "$part" --csv
 done
 
 sed '/"quantization_config"/,/}/d' "$source/tests/model/data/deepseek-v3.2-exp.config.json" >bfloat16.json
-run ./hadal bench ops --dims bfloat16.json --tokens 2048 -c 4096 --csv
-run ./hadal bench ops --precision exact --tokens 2048 -c 4096 --csv
+run ./hadal bench ops --dims bfloat16.json --tokens 2048 -c 4096 --seconds 0.1 --csv
+run ./hadal bench ops --precision exact --tokens 2048 -c 4096 --seconds 0.1 --csv
 
 # Seconds of a short answer with no kernel built yet, then with all of them in the caches (the driver's own included).
 caches=$(mktemp -d)
