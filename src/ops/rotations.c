@@ -57,8 +57,9 @@ hadal_status rotations(rotations_op *op, const rotations_rows *rows, const matri
     TRY(get_kernel(used, op, weight));
     size_t heads = op->rope.heads, index_heads = r->index_query ? op->index.heads : 0;
     size_t rope_rows = device->cpu ? 1 : heads, rows_at_once = device->group / device->lanes;
-    const matvec_work work = {
-        .weight = weight, .copies = heads, .lanes = matvec_lanes(op->device, weight), .items = device->group};
+    size_t row_groups = divide_up(2 + rope_rows + index_heads, rows_at_once);
+    const matvec_work work = {.weight = weight, .copies = heads, .lanes = matvec_lanes(op->device, weight),
+                              .items = device->group, .others = row_groups};
     matvec_plan plan = matvec_plan_of(op->device, *used, &work);
     const sizes_argument sizes = {
         .latent = (int32_t)op->latent.latent,
@@ -67,13 +68,13 @@ hadal_status rotations(rotations_op *op, const rotations_rows *rows, const matri
         .nope = (int32_t)op->rope.nope,
         .rope_rows = (int32_t)rope_rows,
         .index_heads = (int32_t)index_heads,
-        .row_groups = (int32_t)divide_up(2 + rope_rows + index_heads, rows_at_once),
+        .row_groups = (int32_t)row_groups,
         .block = (int32_t)plan.block,
         .scale = (float)r->scale,
         .epsilon = (float)epsilon,
     };
     launch_shape shape = work_of(op, index_heads, weight);
-    shape.groups[0] = (size_t)sizes.row_groups + heads * plan.groups;
+    shape.groups[0] = row_groups + heads * plan.groups;
     shape.size[0] = plan.items;
     const matvec_argument argument = matvec_argument_of(weight);
     return LAUNCH(*used, shape, arg_buffer(r->latent_cache), arg_buffer(r->kv), arg_buffer(r->kv_weight),
