@@ -34,6 +34,7 @@ static hadal_status get_group_kernel(group_kernel *got, hadal_device *device, co
     for (; status == HADAL_OK; got->items /= 2) {
         byte_array options = {0};
         TRY_OR(done, bytes_format(&options, " -D LIST_SIZE=%d -D ITEMS=%u", GROUP_LIST_SIZE, got->items));
+        TRY_OR(done, device_limit_registers(&options, device, got->items));
         TRY_OR(done, kernel_get(&got->kernel, device, name, name, options.data));
     done:
         bytes_free(&options);
