@@ -308,7 +308,6 @@ matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const
         g.at_once = g.at_once * g.lane_groups * g.lanes / work->items;
         g.lane_groups = max_size(work->items / g.lanes, 1);
     }
-    g.at_once = g.at_once > work->others ? g.at_once - work->others : 1;
     size_t pieces = pieces_of(&g, weight), rows = weight->rows;
     size_t block = work->whole ? rows : choose_block(&g, rows, work->copies, pieces, 1, weight->stride);
     if (!work->items)

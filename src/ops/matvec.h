@@ -90,10 +90,10 @@ HADAL_CHECKED hadal_status matvec_options(byte_array *options, const hadal_devic
                                           unsigned matrices, size_t lanes);
 
 /* What a launch multiplies: `copies` matrices of a stack, by groups of `items` work-items, or as many as are good if
- * that is 0, beside `others` that do something else; whole: all rows of a matrix by one group. */
+ * that is 0; whole: all rows of a matrix by one group. */
 typedef struct matvec_work {
     const matrix *weight;
-    size_t copies, lanes, items, others;
+    size_t copies, lanes, items;
     bool whole;
 } matvec_work;
 

@@ -58,8 +58,8 @@ hadal_status rotations(rotations_op *op, const rotations_rows *rows, const matri
     size_t heads = op->rope.heads, index_heads = r->index_query ? op->index.heads : 0;
     size_t rope_rows = device->cpu ? 1 : heads, rows_at_once = device->group / device->lanes;
     size_t row_groups = divide_up(2 + rope_rows + index_heads, rows_at_once);
-    const matvec_work work = {.weight = weight, .copies = heads, .lanes = matvec_lanes(op->device, weight),
-                              .items = device->group, .others = row_groups};
+    const matvec_work work = {
+        .weight = weight, .copies = heads, .lanes = matvec_lanes(op->device, weight), .items = device->group};
     matvec_plan plan = matvec_plan_of(op->device, *used, &work);
     const sizes_argument sizes = {
         .latent = (int32_t)op->latent.latent,
