@@ -107,14 +107,15 @@ inline void multiply_keys(float sums[TILE_SUMS], uint raw[TILE_RAW], __local con
     }
 }
 
-/* scores[TILE_COLUMNS][SCORES] = the parts of all teams, one after the other. */
+/* scores[TILE_COLUMNS][SCORES] = the parts of all teams, one after the other: in a turn each team adds another share of
+ * its sums, so that all have something to do. */
 inline void add_scores(__local float *scores, const float sums[TILE_SUMS])
 {
     for (int turn = 0; turn < PARTS; turn++) {
         MATRIX_UNROLL
         for (int i = 0; i < TILE_SUMS; i++) {
             __local float *score = scores + TILE_COLUMN(i) * SCORES + first_key() + TILE_ROW(i);
-            if (turn == first_step())
+            if ((i * PARTS / TILE_SUMS + turn) % PARTS == first_step())
                 *score = turn ? *score + sums[i] : sums[i];
         }
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "device/tuning.h"
+#include "ops/matmul.h"
 
 /* At most so many groups fill a device (TUNED_ATTEND_GROUPS), of so many heads (TUNED_ATTEND_HEADS), and at most so
  * many splits has a list. */
@@ -65,16 +66,23 @@ static bool takes_tiles(const device_shape *shape, const attend_dims *dims)
            dims->latent == TILE_LATENT && dims->rope == TILE_ROPE && dims->cache == HADAL_KV_BF16;
 }
 
-/* Whether cl/attend_blocks.cl does, with so many heads in a group: their queries and scores, and what its work-items
- * and keys have, must fit in local memory. */
-static bool takes_blocks(const hadal_device *device, const attend_dims *dims, uint32_t heads)
+/* Local memory of a group of cl/attend_blocks.cl: queries and scores of its heads, what its work-items and keys have,
+ * and, where the instruction is emulated, operands of each team. */
+static size_t block_bytes(const device_shape *shape, const attend_dims *dims, uint32_t heads)
 {
-    device_matrix unit = device_shape_of(device)->matrix;
+    enum { OPERANDS = 1024 };
     size_t head_bytes = row_elements(dims) * sizeof(uint16_t) + (BLOCK_KEYS + 4) * sizeof(float);
     size_t bytes = heads * head_bytes + 2 * BLOCK_ITEMS * sizeof(float) + 2 * BLOCK_KEYS * sizeof(uint32_t);
-    return unit != DEVICE_MATRIX_NONE && unit != DEVICE_MATRIX_WGMMA && dims->cache == HADAL_KV_BF16 &&
-           dims->latent % BLOCK_LATENTS == 0 && dims->rope % BLOCK_STEP == 0 &&
-           bytes <= hadal_device_describe(device)->local_memory_bytes;
+    return bytes + (shape->emulated ? BLOCK_ITEMS / matmul_team_of(shape->matrix).items * OPERANDS : 0);
+}
+
+/* Whether cl/attend_blocks.cl takes such rows, with so many heads in a group. */
+static bool takes_blocks(const hadal_device *device, const attend_dims *dims, uint32_t heads)
+{
+    const device_shape *shape = device_shape_of(device);
+    return shape->matrix != DEVICE_MATRIX_NONE && shape->matrix != DEVICE_MATRIX_WGMMA &&
+           dims->cache == HADAL_KV_BF16 && dims->latent % BLOCK_LATENTS == 0 && dims->rope % BLOCK_STEP == 0 &&
+           block_bytes(shape, dims, heads) <= hadal_device_describe(device)->local_memory_bytes;
 }
 
 static hadal_status create_tiles(attend_op *op, hadal_device *device)

@@ -464,10 +464,14 @@ static const attend_dims blocks = {33, 512, 64, HADAL_KV_BF16}, few_heads = {5, 
 
 static void check_blocks(attend_case made)
 {
+    enum { ENOUGH_TO_EMULATE = 128 << 10 }; /* bytes */
     attend_op op;
     CHECK_OK(attend_create(&op, test_device(), &made.dims));
-    assert_non_null(op.tiles);
-    assert_int_equal(op.tile.heads, made.dims.heads > 16 ? 32 : 16);
+    if (!device_shape_of(test_device())->emulated ||
+        hadal_device_describe(test_device())->local_memory_bytes >= ENOUGH_TO_EMULATE) {
+        assert_non_null(op.tiles);
+        assert_int_equal(op.tile.heads, made.dims.heads > 16 ? 32 : 16);
+    }
     check_case(scaled(made, 0.1f));
 }
 
