@@ -263,6 +263,42 @@ static void the_work_of_the_indexer_does_not_grow_with_an_empty_context(void **s
     }
 }
 
+static bool drop_logits(void *user, size_t position, const float *logits)
+{
+    (void)user, (void)position, (void)logits;
+    return true;
+}
+
+/* Launches of RMSNorm for a prompt in one step, with the logits of all its tokens or of the last. */
+static uint64_t count_norms(size_t tokens, bool all_logits)
+{
+    const hadal_session_options options = {.context = tokens, .chunk = (uint32_t)tokens};
+    const hadal_feed_options feed = {.logits = all_logits ? drop_logits : NULL};
+    int32_t *zeros = calloc(tokens, sizeof *zeros);
+    hadal_session *session;
+    hadal_profile_row *rows;
+    size_t count;
+    uint64_t launches = 0;
+    CHECK_OK(hadal_session_create(&session, demo, &options));
+    hadal_device_profile_reset(test_device());
+    CHECK_OK(hadal_session_feed(session, zeros, tokens, &feed));
+    CHECK_OK(hadal_device_profile(test_device(), &rows, &count));
+    for (size_t row = 0; row < count; row++)
+        if (strcmp(rows[row].kernel, "rms_norm") == 0)
+            launches += rows[row].launches;
+    free(rows);
+    free(zeros);
+    hadal_session_free(session);
+    return launches;
+}
+
+/* Logits are made a few tokens at a time, behind one norm of the whole step; those of one token need none. */
+static void logits_of_a_step_share_one_norm(void **state)
+{
+    (void)state;
+    assert_int_equal(count_norms(300, true), count_norms(300, false) + 1);
+}
+
 /* What `hadal inspect` predicts is what the device counts, class by class in sum, and steps take no more. */
 static void memory_is_what_was_planned(void **state)
 {
@@ -433,6 +469,7 @@ int main(void)
         cmocka_unit_test(the_needle_is_found_sparse_and_dense),
         cmocka_unit_test(the_work_of_sparse_attention_does_not_grow_with_the_tokens),
         cmocka_unit_test(the_work_of_the_indexer_does_not_grow_with_an_empty_context),
+        cmocka_unit_test(logits_of_a_step_share_one_norm),
         cmocka_unit_test(memory_is_what_was_planned),
         cmocka_unit_test(bad_feeds_are_refused_and_change_nothing),
         cmocka_unit_test(timelines_side_by_side_do_not_disturb_each_other),
