@@ -18,9 +18,11 @@
 #include "device/matrix.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "ops/attend_values.h"
 #include "ops/bench.h"
 #include "ops/fill.h"
 #include "ops/linear.h"
+#include "ops/rotations.h"
 
 static void print_program(void *user, const char *family, const char *options)
 {
@@ -44,10 +46,59 @@ static hadal_status build_forward(hadal_device *device, const model_config *conf
     return HADAL_OK;
 }
 
+/* A stack of zeros in e4m3, one matrix a head. */
+static hadal_status make_heads(matrix *made, hadal_device *device, size_t heads, size_t rows, size_t columns)
+{
+    enum { BLOCK = 128 };
+    matrix_source *sources = NULL;
+    void *zeros = NULL;
+    hadal_status status;
+    TRY_OR(done, memory_allocate(&zeros, rows * columns, sizeof(float)));
+    TRY_OR(done, memory_allocate(&sources, heads, sizeof *sources));
+    for (size_t i = 0; i < heads; i++)
+        sources[i] = (matrix_source){.type = DTYPE_F8_E4M3, .values = zeros, .scales = zeros, .rows = rows,
+                                     .columns = columns, .block_rows = BLOCK, .block_columns = BLOCK};
+    TRY_OR(done, matrix_create_stack(made, device, MEMORY_OTHER, sources, heads));
+done:
+    free(sources);
+    free(zeros);
+    return status;
+}
+
+/* What lies before and behind one token's attention: built when it is first used, which any buffer will do for. */
+static hadal_status build_one_token(hadal_device *device, const model_config *c, hadal_index_cache index_cache)
+{
+    const rope_dims rope = {c->num_attention_heads, c->qk_nope_head_dim, c->qk_rope_head_dim, c->kv_lora_rank};
+    const latent_dims latent = {c->kv_lora_rank, c->qk_rope_head_dim, HADAL_KV_BF16};
+    const index_dims index = {c->index_n_heads, c->index_head_dim, c->qk_rope_head_dim, index_cache, c->scale_ue8m0};
+    const attend_dims attend = {c->num_attention_heads, c->kv_lora_rank, c->qk_rope_head_dim, HADAL_KV_BF16};
+    rotations_op before;
+    attend_values_op behind;
+    matrix k_up = {0}, v_up = {0};
+    buffer *any = NULL;
+    hadal_status status;
+    rotations_create(&before, device, &rope, &latent, &index);
+    attend_values_create(&behind, device, &attend);
+    TRY_OR(done, buffer_create(&any, device, MEMORY_OTHER, 4096));
+    TRY_OR(done, make_heads(&k_up, device, attend.heads, c->kv_lora_rank, c->qk_nope_head_dim));
+    TRY_OR(done, make_heads(&v_up, device, attend.heads, c->v_head_dim, c->kv_lora_rank));
+    const rotations_rows rows = {any, any, any, any, any, any, any, any, any, any, any, any, any, any, any, any, any, 1};
+    TRY_OR(done, rotations(&before, &rows, &k_up, 1e-6));
+    TRY_OR(done, attend_values(&behind, any, c->v_head_dim, any, any, 2, &v_up));
+    TRY_OR(done, device_finish(device));
+done:
+    matrix_free(&k_up);
+    matrix_free(&v_up);
+    buffer_free(any);
+    return status;
+}
+
 static hadal_status build_for_config(hadal_device *device, const char *path)
 {
     model_config config;
     TRY(config_load(&config, path));
+    TRY(build_one_token(device, &config, HADAL_INDEX_INT8));
+    TRY(build_one_token(device, &config, HADAL_INDEX_FP8));
     TRY(build_forward(device, &config, HADAL_KV_BF16, HADAL_INDEX_INT8));
     TRY(build_forward(device, &config, HADAL_KV_BF16, HADAL_INDEX_FP8));
     return build_forward(device, &config, HADAL_KV_F32, HADAL_INDEX_F32);
