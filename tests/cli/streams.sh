@@ -82,13 +82,14 @@ check_interrupted() {
         "[$(json token id | tr '\n' ',' | sed 's/,$//')]"
 }
 
-check_interrupted TERM 143
-check_interrupted HUP 129
-if [ "$(sh -c 'kill -s INT $$; echo ignored')" = ignored ]; then
-    skip 'SIGINT' 'this shell was started with SIGINT ignored'
-else
-    check_interrupted INT 130
-fi
+# A shell may have been started with signals ignored (nohup), and hands that on.
+for signal in 'TERM 143' 'HUP 129' 'INT 130'; do
+    if [ "$(sh -c "kill -s ${signal% *} \$\$; echo ignored" 2>/dev/null)" = ignored ]; then
+        skip "SIG${signal% *}" "this shell was started with SIG${signal% *} ignored"
+    else
+        check_interrupted "${signal% *}" "${signal#* }"
+    fi
+done
 
 # SIGTERM while a long prompt is read.
 gzip -dc "$reference/needle-32k.txt.gz" >"$work/long"

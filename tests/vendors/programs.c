@@ -82,7 +82,8 @@ static hadal_status build_one_token(hadal_device *device, const model_config *c,
     TRY_OR(done, buffer_create(&any, device, MEMORY_OTHER, 4096));
     TRY_OR(done, make_heads(&k_up, device, attend.heads, c->kv_lora_rank, c->qk_nope_head_dim));
     TRY_OR(done, make_heads(&v_up, device, attend.heads, c->v_head_dim, c->kv_lora_rank));
-    const rotations_rows rows = {any, any, any, any, any, any, any, any, any, any, any, any, any, any, any, any, any, 1};
+    const rotations_rows rows = {any, any, any, any, any, any, any, any, any,
+                                 any, any, any, any, any, any, any, any, 1};
     TRY_OR(done, rotations(&before, &rows, &k_up, 1e-6));
     TRY_OR(done, attend_values(&behind, any, c->v_head_dim, any, any, 2, &v_up));
     TRY_OR(done, device_finish(device));
