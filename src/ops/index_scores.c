@@ -53,19 +53,13 @@ bool index_scores_on_matrix_unit(const hadal_device *device, const index_dims *d
            round_up(dims->dim, ROW_UNIT) == TILE_DIM && dims->heads <= TILE_HEADS;
 }
 
-/* Groups of the kernel for few queries that a compute unit is given, and must have room for. */
-enum { FEW_GROUPS = 4 };
-
 static hadal_status get_matrix_kernel(kernel **found, hadal_device *device, const index_dims *dims, const char *name,
-                                      uint32_t items, uint32_t keys, uint32_t unit_items)
+                                      uint32_t items, uint32_t keys)
 {
     byte_array options = {0};
-    hadal_status status;
-    TRY_OR(done, bytes_format(&options, "%s -D HEADS=%u -D ITEMS=%u -D GROUP_KEYS=%u", device_matrix_option(device),
-                              dims->heads, items, keys));
-    TRY_OR(done, device_limit_registers(&options, device, unit_items));
-    TRY_OR(done, kernel_get(found, device, name, name, options.data));
-done:
+    TRY(bytes_format(&options, "%s -D HEADS=%u -D ITEMS=%u -D GROUP_KEYS=%u", device_matrix_option(device), dims->heads,
+                     items, keys));
+    hadal_status status = kernel_get(found, device, name, name, options.data);
     bytes_free(&options);
     return status;
 }
@@ -79,10 +73,8 @@ hadal_status index_scores_create(index_scores_op *op, hadal_device *device, cons
                             .compute_units = hadal_device_describe(device)->compute_units};
     if (index_scores_on_matrix_unit(device, dims)) {
         const tile_shape *tile = tile_shape_of(device);
-        TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", tile->few_items, tile->few_keys,
-                              FEW_GROUPS * tile->few_items));
-        return get_matrix_kernel(&op->many, device, dims, "index_scores_many", tile->many_items, tile->many_keys,
-                                 tile->many_items);
+        TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", tile->few_items, tile->few_keys));
+        return get_matrix_kernel(&op->many, device, dims, "index_scores_many", tile->many_items, tile->many_keys);
     }
     const score_tile tile = choose_tile(device, shape, dims);
     op->key_tile = tile.keys;
@@ -120,6 +112,7 @@ static size_t choose_many_rows(const index_scores_op *op, size_t rows, size_t ke
 static kernel *choose_kernel(const index_scores_op *op, launch_shape *shape, size_t *division, bool mixed, size_t rows,
                              size_t keys)
 {
+    enum { GROUPS_A_UNIT = 4 };
     if (!op->few) {
         size_t key_tiles = divide_up(keys, op->key_tile);
         *division = mixed ? 1 : choose_query_tile(op, rows, key_tiles);
@@ -129,7 +122,7 @@ static kernel *choose_kernel(const index_scores_op *op, launch_shape *shape, siz
     const tile_shape *tile = tile_shape_of(op->device);
     if (mixed || rows <= device_tuned(op->device, TUNED_INDEX_SCORES_FEW)) {
         *division = divide_up(keys, tile->few_keys);
-        size_t groups = min_size(rows * *division, (size_t)FEW_GROUPS * op->compute_units);
+        size_t groups = min_size(rows * *division, (size_t)GROUPS_A_UNIT * op->compute_units);
         *shape = (launch_shape){.groups = {groups}, .size = {tile->few_items}};
         return op->few;
     }
