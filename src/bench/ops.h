@@ -49,6 +49,7 @@ typedef struct ops {
     buffer *out;
     const buffer *in;
     size_t rows;                /* of in */
+    size_t splits;              /* in a->partials */
     /* Of the rows of experts: choices of experts, of which repetition r uses number r % OPS_CHOICES. */
     matrix gate, up, down, shared_gate, shared_up, shared_down;
     buffer *ids[OPS_CHOICES], *offsets[OPS_CHOICES], *slots[OPS_CHOICES];

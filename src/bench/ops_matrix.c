@@ -134,8 +134,7 @@ done:
     return status;
 }
 
-/* What one token has in one launch: W_UK and all rotations; the combination of as many splits as a list of the usual
- * length has, and W_UV. */
+/* What one token has in one launch: W_UK and all rotations. */
 static hadal_status run_rotations(void *state, size_t repetition)
 {
     ops *o = state;
@@ -148,20 +147,62 @@ static hadal_status run_rotations(void *state, size_t repetition)
     return rotations(&o->rotations, &rows, &o->weights[repetition % o->copies], 1e-6);
 }
 
+static hadal_status measure_rotations(ops *o)
+{
+    const model_config *c = &o->s.config;
+    size_t heads = c->num_attention_heads;
+    hadal_status status;
+    TRY_OR(done, ops_make_weights(o, true, heads, c->kv_lora_rank, c->qk_nope_head_dim));
+    if (rotations_take(&o->rotations, &o->linear.matvec, &o->weights[0]))
+        TRY_OR(done, measure_weights(o, "rotations, k_up", heads, c->kv_lora_rank, run_rotations));
+done:
+    ops_free_weights(o);
+    return status;
+}
+
+/* And the combination of a list's splits, where there are several, with W_UV. */
 static hadal_status run_attend_values(void *state, size_t repetition)
 {
-    enum { USUAL_SPLITS = 32 };
     ops *o = state;
     const activations *a = o->a;
-    return attend_values(&o->attend_values, a->values, o->s.config.v_head_dim, a->attended, a->partials, USUAL_SPLITS,
+    return attend_values(&o->attend_values, a->values, o->s.config.v_head_dim, a->attended, a->partials, o->splits,
                          &o->weights[repetition % o->copies]);
+}
+
+static hadal_status measure_splits(ops *o)
+{
+    const matrix *weight = &o->weights[0];
+    size_t heads = o->s.config.num_attention_heads, latent = weight->columns;
+    uint64_t bytes = heads * (matrix_bytes(weight, weight->rows) +
+                              (o->splits * (latent + 2) + latent + weight->rows) * sizeof(float));
+    char counted[BENCH_TEXT];
+    snprintf(counted, sizeof counted, "%s %zu x [%zu, %zu], %zu splits: weights, sums and results once",
+             type_name(weight), heads, weight->rows, latent, o->splits);
+    bench_case row = ops_case(o, "combine, v_up", counted, bytes, 2 * heads * latent * (o->splits + weight->rows),
+                              run_attend_values);
+    row.row.working_set = o->copies * heads * matrix_bytes(weight, weight->rows);
+    return bench_best(o->b, &row);
+}
+
+static hadal_status measure_attend_values(ops *o)
+{
+    const model_config *c = &o->s.config;
+    size_t heads = c->num_attention_heads;
+    hadal_status status;
+    TRY_OR(done, sequences_split(&o->splits, &o->s));
+    TRY_OR(done, ops_make_weights(o, true, heads, c->v_head_dim, c->kv_lora_rank));
+    if (o->splits > 1 && attend_values_takes(&o->attend_values, &o->linear.matvec, &o->weights[0]))
+        TRY_OR(done, measure_splits(o));
+done:
+    ops_free_weights(o);
+    return status;
 }
 
 static hadal_status measure_heads_of_one(ops *o)
 {
-    const model_config *c = &o->s.config;
-    TRY(measure_heads(o, "rotations, k_up", c->kv_lora_rank, c->qk_nope_head_dim, run_rotations));
-    return measure_heads(o, "combine, v_up", c->v_head_dim, c->kv_lora_rank, run_attend_values);
+    o->rows = 1;
+    TRY(measure_rotations(o));
+    return measure_attend_values(o);
 }
 
 /* The router and the choice in one launch, as one token has it. */

@@ -236,11 +236,11 @@ static hadal_status run_pieces(const sequences *s, size_t repetition, bool score
     return HADAL_OK;
 }
 
-static hadal_status run_attend(const sequences *s, size_t repetition, bool dense)
+static attend_lists lists_of(const sequences *s, bool dense)
 {
     const activations *a = &s->a;
     size_t context = s->settings.context, topk = s->settings.index_topk;
-    const attend_lists lists = {
+    return (attend_lists){
         .positions = a->positions,
         .selected = dense ? NULL : a->selected,
         .selected_stride = round_up(topk, ROW_UNIT),
@@ -249,8 +249,22 @@ static hadal_status run_attend(const sequences *s, size_t repetition, bool dense
         .sequence_stride = context,
         .longest = dense ? context : min_size(topk, context),
     };
+}
+
+static hadal_status run_attend(const sequences *s, size_t repetition, bool dense)
+{
+    const activations *a = &s->a;
+    const attend_lists lists = lists_of(s, dense);
     return attend(&s->attend, a->attended, a->query, s->caches[repetition % s->sets].latent, &lists,
                   s->count * s->tokens, a->partials);
+}
+
+hadal_status sequences_split(size_t *splits, const sequences *s)
+{
+    const activations *a = &s->a;
+    const attend_lists lists = lists_of(s, false);
+    return attend_splits(&s->attend, splits, a->attended, a->query, s->caches[0].latent, &lists, s->count * s->tokens,
+                         a->partials);
 }
 
 hadal_status sequences_index(void *state, size_t repetition)

@@ -40,6 +40,9 @@ HADAL_CHECKED hadal_status sequences_create_operations(sequences *s);
 /* The parts of attention; state: a sequences. */
 bench_work sequences_index, sequences_select, sequences_attend, sequences_dense;
 
+/* The first half of a sparse attend: what it leaves in a.partials, and in how many splits. */
+HADAL_CHECKED hadal_status sequences_split(size_t *splits, const sequences *s);
+
 /* index and select by turns, then attend: the whole, sparse. */
 bench_work sequences_sparse;
 

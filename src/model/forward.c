@@ -157,7 +157,8 @@ static hadal_status attend_to_cache(forward *f, const layer_weights *w, const la
         .longest = s->sparse ? min_size(f->settings.index_topk, s->keys) : s->keys,
     };
     TRY(attend_splits(&f->ops.attend, &splits, a->attended, a->query, cache->latent, &lists, s->tokens, a->partials));
-    if (s->tokens == 1 && splits > 1 && attend_values_takes(&f->ops.linear.matvec, &w->v_up_proj))
+    if (s->tokens == 1 && splits > 1 &&
+        attend_values_takes(&f->ops.attend_values, &f->ops.linear.matvec, &w->v_up_proj))
         return attend_values(&f->ops.attend_values, a->values, value_rows.head_stride, a->attended, a->partials, splits,
                              &w->v_up_proj);
     TRY(attend_combine(&f->ops.attend, a->attended, a->partials, splits, s->tokens));

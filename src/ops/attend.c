@@ -97,6 +97,14 @@ done:
     return status;
 }
 
+/* On CPUs all of it is private. */
+size_t attend_combine_local_bytes(const hadal_device *device, const attend_dims *dims)
+{
+    enum { COMBINE_PARTS = 4 };
+    bool shared = device_shape_of(device)->group > 1;
+    return shared ? (COMBINE_PARTS * round_up(dims->latent, ROW_UNIT) + 2 * MOST_SPLITS) * sizeof(float) : 0;
+}
+
 hadal_status attend_combine_options(byte_array *options, const hadal_device *device, const attend_dims *dims)
 {
     return bytes_format(options, " -D LATENT=%u -D MOST_SPLITS=%u", dims->latent,

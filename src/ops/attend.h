@@ -80,4 +80,7 @@ HADAL_CHECKED hadal_status attend_combine(const attend_op *op, buffer *out, cons
 HADAL_CHECKED hadal_status attend_combine_options(byte_array *options, const hadal_device *device,
                                                   const attend_dims *dims);
 
+/* Local memory that combining takes of a group (COMBINE_SHARED in cl/attend_combine.clh). */
+size_t attend_combine_local_bytes(const hadal_device *device, const attend_dims *dims);
+
 #endif

@@ -8,10 +8,10 @@ void attend_values_create(attend_values_op *op, hadal_device *device, const atte
     *op = (attend_values_op){.dims = *dims, .device = device};
 }
 
-bool attend_values_takes(const matvec_op *matvec, const matrix *weight)
+bool attend_values_takes(const attend_values_op *op, const matvec_op *matvec, const matrix *weight)
 {
     return matvec_takes_heads(matvec, weight, round_up(weight->columns, ROW_UNIT)) &&
-           matvec_takes_whole(matvec, weight);
+           matvec_takes_whole(matvec, weight, attend_combine_local_bytes(op->device, &op->dims));
 }
 
 static hadal_status get_kernel(kernel **found, const attend_values_op *op, const matrix *weight)

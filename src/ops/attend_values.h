@@ -20,7 +20,7 @@ typedef struct attend_values_op {
 void attend_values_create(attend_values_op *op, hadal_device *device, const attend_dims *dims);
 
 /* Whether the kernels can take W_UV, a stack of [value, latent] for each head. */
-bool attend_values_takes(const matvec_op *matvec, const matrix *weight);
+bool attend_values_takes(const attend_values_op *op, const matvec_op *matvec, const matrix *weight);
 
 /* attended = what attend_combine makes of scratch with those splits, more than one; values[head * value_step + row] =
  * weight[head][row] . attended[head]. values: float32 [heads * value_step]. */

@@ -316,12 +316,14 @@ matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const
                          scratch_bytes(&g, block, pieces, 1, weight->stride)};
 }
 
-bool matvec_takes_whole(const matvec_op *op, const matrix *weight)
+bool matvec_takes_whole(const matvec_op *op, const matrix *weight, size_t others)
 {
     const device_shape *shape = device_shape_of(op->device);
-    geometry g = {.device = shape, .tile = tile_rows(op->device), .lanes = matvec_lanes(op->device, weight)};
-    g.lane_groups = max_size(most_items(op->device) / g.lanes, 1);
-    return scratch_bytes(&g, weight->rows, pieces_of(&g, weight), 1, weight->stride) <= local_bytes(op->device) / 2;
+    size_t items = most_items(op->device), lanes = matvec_lanes(op->device, weight);
+    const geometry g = {.device = shape, .tile = tile_rows(op->device), .lanes = lanes, .lane_groups = items / lanes};
+    size_t bytes = scratch_bytes(&g, weight->rows, pieces_of(&g, weight), 1, weight->stride);
+    bytes += others + (shape->cpu ? 0 : items * sizeof(float)); /* what lanes may exchange values in */
+    return bytes <= hadal_device_describe(op->device)->local_memory_bytes;
 }
 
 /* ---- Experts ---------------------------------------------------------------------------------------- */

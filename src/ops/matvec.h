@@ -104,7 +104,7 @@ typedef struct matvec_plan {
 
 matvec_plan matvec_plan_of(const hadal_device *device, const kernel *used, const matvec_work *work);
 
-/* Whether there is local memory for groups that take a whole matrix. */
-bool matvec_takes_whole(const matvec_op *op, const matrix *weight);
+/* Whether there is local memory for groups that take a whole matrix and need `others` bytes more. */
+bool matvec_takes_whole(const matvec_op *op, const matrix *weight, size_t others);
 
 #endif

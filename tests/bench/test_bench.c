@@ -98,6 +98,13 @@ static void operations_count_what_they_must_move(void **state)
     uint64_t pairs = 300 + 299 + 298 + 297 + 296;
     assert_int_equal(index->bytes, 300 * (64 + 4) + 5 * (4 * 64 + 4 * 4) + pairs * 4);
     assert_int_equal(index->operations, pairs * 4 * 2 * 64);
+    /* A GPU splits 256 selections in 4; a CPU does not, and has nothing to combine. */
+    size_t combined = 0;
+    for (size_t i = 0; i < kept.count; i++)
+        combined += strcmp(kept.row[i].name, "combine, v_up") == 0;
+    assert_int_equal(combined, !device_shape_of(test_device())->cpu);
+    if (combined)
+        assert_int_equal(find(&kept, "combine, v_up", 1)->bytes, 8 * (32 * 128 + 4 + (4 * 130 + 128 + 32) * 4));
 }
 
 static void attention_compares_dense_and_sparse(void **state)

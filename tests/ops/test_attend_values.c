@@ -41,7 +41,7 @@ static void check_values(const values_case *c)
     CHECK_OK(matrix_create_stack(&weight, test_device(), MEMORY_OTHER, host.sources, c->heads));
     matvec_create(&matvec, test_device());
     attend_values_create(&op, test_device(), &dims);
-    assert_true(attend_values_takes(&matvec, &weight));
+    assert_true(attend_values_takes(&op, &matvec, &weight));
     CHECK_OK(attend_values(&op, out, step, attended, scratch, c->splits, &weight));
     for (size_t head = 0; head < c->heads; head++) {
         reference_combine(mean, partials + head * c->splits * padded, partials + sums + 2 * head * c->splits, c->latent,
