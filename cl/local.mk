@@ -11,6 +11,7 @@ dist_kernels_DATA = \
 	cl/attend_values.cl \
 	cl/bench.cl \
 	cl/copy.clh \
+	cl/dequantise.cl \
 	cl/dispatch.cl \
 	cl/dtype.clh \
 	cl/embed.cl \
@@ -27,7 +28,10 @@ dist_kernels_DATA = \
 	cl/latent.cl \
 	cl/latent.clh \
 	cl/linear.cl \
+	cl/linear.clh \
 	cl/linear_block.cl \
+	cl/linear_experts.cl \
+	cl/linear_heads.cl \
 	cl/matmul.cl \
 	cl/matmul.clh \
 	cl/matmul_experts.cl \

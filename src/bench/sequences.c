@@ -214,7 +214,7 @@ static hadal_status score_piece(const sequences *s, size_t repetition, size_t fi
                         keys);
 }
 
-static hadal_status select_piece(const sequences *s, size_t first, size_t rows)
+static hadal_status select_piece(sequences *s, size_t first, size_t rows)
 {
     const activations *a = &s->a;
     return top_k(&s->top_k, a->selected, round_up(s->settings.index_topk, ROW_UNIT), a->selected_counts, a->scores,
@@ -223,7 +223,7 @@ static hadal_status select_piece(const sequences *s, size_t first, size_t rows)
 }
 
 /* Scores, selections or both by turns, for as many queries at a time as there is room for scores. */
-static hadal_status run_pieces(const sequences *s, size_t repetition, bool score, bool select)
+static hadal_status run_pieces(sequences *s, size_t repetition, bool score, bool select)
 {
     size_t most = s->settings.score_rows, tokens = s->count * s->tokens;
     for (size_t first = 0; first < tokens; first += most) {

@@ -33,12 +33,12 @@ static hadal_status build_failure(const hadal_device *device, cl_program built, 
     return status;
 }
 
-/* What the driver made of a program; NULL if it does not tell. Freed with free(). */
+/* What the driver made of a program, and a NUL; NULL if it does not tell. Freed with free(). */
 static unsigned char *program_binary(cl_program built, size_t *bytes)
 {
     if (clGetProgramInfo(built, CL_PROGRAM_BINARY_SIZES, sizeof *bytes, bytes, NULL) != CL_SUCCESS || !*bytes)
         return NULL;
-    unsigned char *binary = malloc(*bytes);
+    unsigned char *binary = calloc(*bytes + 1, 1);
     if (binary && clGetProgramInfo(built, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
         return binary;
     free(binary);
@@ -79,13 +79,17 @@ static cl_program load_binary(const hadal_device *device, const char *source, co
     return loaded;
 }
 
-/* Builds the program anew from its corrected PTX text (see ptx.h). */
+/* Builds the program anew from its corrected PTX text (see ptx.h), if there is anything to correct. */
 static hadal_status correct_ptx(cl_program *built, const hadal_device *device, const char *family, const char *options)
 {
     size_t bytes = 0;
     unsigned char *binary = program_binary(*built, &bytes);
     char *text = NULL;
     cl_program corrected = NULL;
+    if (binary && !strstr((const char *)binary, PTX_MARK)) {
+        free(binary);
+        return HADAL_OK;
+    }
     if (binary)
         ptx_correct(&text, (const char *)binary, bytes);
     if (text)

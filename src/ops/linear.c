@@ -213,7 +213,7 @@ static hadal_status run_clblast(linear_op *op, buffer *out, const buffer *in, co
 {
     kernel **dequantise = &op->dequantise[weight->type];
     TRY(prepare(&op->dequantised, op, linear_dequantised_bytes(weight->rows, weight->columns)));
-    TRY(get_kernel(dequantise, op, "linear", "dequantise", weight->type, LINEAR_SEVERAL));
+    TRY(get_kernel(dequantise, op, "dequantise", "dequantise", weight->type, LINEAR_SEVERAL));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         size_t most = rows_at_once(weight->rows, weight->stride);
@@ -325,7 +325,7 @@ hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, cons
     }
     linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
     kernel **used = &op->heads[weight->type][form];
-    TRY(get_kernel(used, op, "linear", "linear_heads", weight->type, form));
+    TRY(get_kernel(used, op, "linear_heads", "linear_heads", weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
         launch_shape shape = cover(op, form, weight->rows, tokens, slab->count);
@@ -356,7 +356,7 @@ static hadal_status experts_by_slot(linear_op *op, buffer *out, const buffer *in
 {
     kernel **used = &op->slots[weight->type];
     size_t count = slots->tokens * slots->choices;
-    TRY(get_kernel(used, op, "linear", "linear_slots", weight->type, LINEAR_ONE));
+    TRY(get_kernel(used, op, "linear_experts", "linear_slots", weight->type, LINEAR_ONE));
     launch_shape shape = cover(op, LINEAR_ONE, weight->rows, count, 1);
     shape.bytes = count * (matrix_bytes(weight, weight->rows) + (weight->columns + weight->rows) * sizeof(float)) /
                   weight->slab_count;
@@ -376,7 +376,7 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
     size_t count = slots->tokens * slots->choices, mean = divide_up(count, weight->experts);
     linear_form form = choose_form(op, max_size(mean, 2), count_blocks(mean, weight->rows) * weight->experts);
     kernel **used = &op->experts[weight->type][form];
-    TRY(get_kernel(used, op, form == LINEAR_BLOCK ? "linear_block" : "linear", "linear_experts", weight->type, form));
+    TRY(get_kernel(used, op, form == LINEAR_BLOCK ? "linear_block" : "linear_experts", "linear_experts", weight->type, form));
     /* Groups for the mean list; longer ones are taken in turns. */
     launch_shape shape = cover(op, form, weight->rows, mean, slab->count);
     shape.bytes = min_size(slab->count, count) * matrix_bytes(weight, weight->rows) +

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* Products of activations with weight matrices. Kernels in cl/linear.cl, cl/linear_block.cl (many tokens on
- * GPUs) and cl/matmul.clh (on matrix units); large dense matrices may go to CLBlast instead. All activations are
- * float32 in rows padded with zeros to a multiple of ROW_UNIT. */
+/* Products of activations with weight matrices. Kernels over cl/linear.clh, in cl/linear_block.cl (many tokens on GPUs)
+ * and over cl/matmul.clh (on matrix units); large dense matrices may go to CLBlast instead, by cl/dequantise.cl. All
+ * activations are float32 in rows padded with zeros to a multiple of ROW_UNIT. */
 
 #ifndef HADAL_OPS_LINEAR_H
 #define HADAL_OPS_LINEAR_H

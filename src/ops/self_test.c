@@ -236,6 +236,7 @@ static const self_test_row rows[] = {
     {"index_scores fp8", self_test_index_scores, HADAL_INDEX_FP8},
     {"index_scores f32", self_test_index_scores, HADAL_INDEX_F32},
     {"top_k short rows", self_test_top_k, 5000},
+    {"top_k longer rows", self_test_top_k, 12000},
     {"top_k long rows", self_test_top_k, 20000},
     {"attend bf16", self_test_attend, HADAL_KV_BF16},
     {"attend f32", self_test_attend, HADAL_KV_F32},
