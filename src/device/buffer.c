@@ -34,7 +34,7 @@ hadal_status buffer_create(buffer **created, hadal_device *device, memory_class 
     cl_int error;
     size_t rounded = round_up(max_size(bytes, 1), PATTERN);
     TRY(memory_allocate(&made, 1, sizeof *made));
-    *made = (buffer){.device = device, .bytes = bytes, .use = use};
+    *made = (buffer){.device = device, .number = ++device->buffers_made, .bytes = bytes, .use = use};
     made->handle = clCreateBuffer(device->context, CL_MEM_READ_WRITE, rounded, NULL, &error);
     if (error != CL_SUCCESS) {
         free(made);

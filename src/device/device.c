@@ -195,6 +195,12 @@ const device_shape *device_shape_of(const hadal_device *device)
     return &device->shape;
 }
 
+hadal_status device_flush(hadal_device *device)
+{
+    CL_TRY(device, clFlush(device->queue));
+    return HADAL_OK;
+}
+
 hadal_status device_finish(hadal_device *device)
 {
     CL_TRY(device, clFinish(device->queue));

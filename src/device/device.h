@@ -48,6 +48,9 @@ HADAL_CHECKED hadal_status buffer_read(const buffer *source, size_t offset, void
 /* Bytes allocated now, by class. */
 uint64_t device_allocated(const hadal_device *device, memory_class use);
 
+/* Has the device begin with what was given to it so far, if it hasn't yet. */
+HADAL_CHECKED hadal_status device_flush(hadal_device *device);
+
 /* Waits until everything has run; reports what failed on the way. */
 HADAL_CHECKED hadal_status device_finish(hadal_device *device);
 

@@ -65,10 +65,34 @@ size_t kernel_max_group(const kernel *measured)
     return measured->max_group;
 }
 
-static hadal_status set_argument(const kernel *launched, cl_uint index, const kernel_argument *argument)
+/* Notes what the argument is to be set to; false: it is set to that already. Decoding launches the same kernels over and
+ * over, and each call of the driver takes longer than this. */
+static bool differs_from_last(kernel *launched, size_t index, const kernel_argument *argument)
+{
+    static const uint64_t no_buffer = 0;
+    const void *bytes = &argument->value;
+    kept_argument next = {.size = argument->size};
+    if (argument->kind == ARGUMENT_BUFFER)
+        bytes = argument->memory ? &argument->memory->number : &no_buffer;
+    else if (argument->kind == ARGUMENT_STRUCT)
+        bytes = argument->bytes;
+    if (index >= KEPT_ARGUMENTS || (argument->kind != ARGUMENT_LOCAL && argument->size > sizeof next.bytes))
+        return true;
+    if (argument->kind != ARGUMENT_LOCAL)
+        memcpy(next.bytes, bytes, argument->size);
+    kept_argument *kept = &launched->kept[index];
+    if (memcmp(kept, &next, sizeof next) == 0)
+        return false;
+    *kept = next;
+    return true;
+}
+
+static hadal_status set_argument(kernel *launched, cl_uint index, const kernel_argument *argument)
 {
     const void *value = &argument->value;
     cl_mem none = NULL;
+    if (!differs_from_last(launched, index, argument))
+        return HADAL_OK;
     if (argument->kind == ARGUMENT_BUFFER)
         value = argument->memory ? &argument->memory->handle : &none;
     else if (argument->kind == ARGUMENT_LOCAL)
@@ -78,6 +102,8 @@ static hadal_status set_argument(const kernel *launched, cl_uint index, const ke
     cl_int error = clSetKernelArg(launched->handle, index, argument->size, value);
     if (error == CL_SUCCESS)
         return HADAL_OK;
+    if (index < KEPT_ARGUMENTS)
+        launched->kept[index].size = 0;
     opencl_failure(launched->device, "clSetKernelArg", error);
     return failure_within(HADAL_ERROR_INTERNAL, "argument %u of kernel %s", index, launched->name);
 }

@@ -27,12 +27,21 @@ typedef struct kernel_count {
     double seconds;
 } kernel_count;
 
+/* What an argument of a kernel is set to: a value's bytes, or which buffer it is. */
+typedef struct kept_argument {
+    size_t size; /* of the bytes; 0: not known */
+    unsigned char bytes[56];
+} kept_argument;
+
+enum { KEPT_ARGUMENTS = 32 };
+
 struct kernel {
     hadal_device *device;
     char *name;
     program *source;
     cl_kernel handle;
     size_t max_group;
+    kept_argument kept[KEPT_ARGUMENTS]; /* of the last launch */
     kernel_count counts[PHASES];
     struct kernel *next;
 };
@@ -65,11 +74,13 @@ struct hadal_device {
     pending_event *pending;
     size_t pending_count, pending_capacity;
     uint64_t allocated[MEMORY_CLASSES];
+    uint64_t buffers_made;
 };
 
 struct buffer {
     hadal_device *device;
     cl_mem handle;
+    uint64_t number; /* from 1, in the order of creation: a handle may be that of a buffer freed before */
     size_t bytes;
     memory_class use;
 };

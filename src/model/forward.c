@@ -383,14 +383,25 @@ hadal_status forward_prepare(forward *f)
     return device_finish(f->model->device);
 }
 
-hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows)
+hadal_status forward_start_logits(forward *f, size_t first, size_t rows)
+{
+    TRY(multiply_logits(f, first, rows));
+    return device_flush(f->model->device);
+}
+
+hadal_status forward_read_logits(forward *f, float *logits, size_t rows)
 {
     size_t vocabulary = f->model->config.vocab_size, stride = round_up(vocabulary, ROW_UNIT);
-    TRY(multiply_logits(f, first, rows));
     for (size_t row = 0; row < rows; row++)
         TRY(buffer_read(f->a.logits, row * stride * sizeof(float), logits + row * vocabulary,
                         vocabulary * sizeof(float)));
     return HADAL_OK;
+}
+
+hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows)
+{
+    TRY(multiply_logits(f, first, rows));
+    return forward_read_logits(f, logits, rows);
 }
 
 /* ---- Creation ------------------------------------------------------------------------------------------- */

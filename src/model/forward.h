@@ -42,4 +42,8 @@ HADAL_CHECKED hadal_status forward_fill_caches(forward *f, uint32_t seed);
  * Waits for the device. */
 HADAL_CHECKED hadal_status forward_logits(forward *f, float *logits, size_t first, size_t rows);
 
+/* The same in two parts: the first has the device begin, the second waits. */
+HADAL_CHECKED hadal_status forward_start_logits(forward *f, size_t first, size_t rows);
+HADAL_CHECKED hadal_status forward_read_logits(forward *f, float *logits, size_t rows);
+
 #endif

@@ -43,8 +43,8 @@ static bool tell(const generation *on, int32_t token, double logprob, size_t bef
     return on->options->token(on->options->user, &event);
 }
 
-/* Takes one picked token; *more: another is wanted, else on->finish says why not. */
-static hadal_status take(generation *on, int32_t token, double logprob, bool *more)
+/* Takes one picked token; *more: another is wanted, else on->finish says why not. room: one could follow. */
+static hadal_status take(generation *on, int32_t token, double logprob, bool room, bool *more)
 {
     size_t before = on->answer.length;
     bool stopped = false;
@@ -62,7 +62,7 @@ static hadal_status take(generation *on, int32_t token, double logprob, bool *mo
         on->finish = HADAL_FINISH_INTERRUPTED;
     else if (on->tokens.count == on->options->max_tokens)
         on->finish = HADAL_FINISH_LENGTH;
-    else if (hadal_session_length(on->session) >= session_context(on->session))
+    else if (!room)
         on->finish = HADAL_FINISH_CONTEXT;
     else
         *more = true;
@@ -75,19 +75,26 @@ static bool ends_sentence(const generation *on, int32_t token)
            (on->tokenizer && token == tokenizer_eos(on->tokenizer));
 }
 
+/* The device is at the next token while the host tells of the last: a log-probability goes through the vocabulary, text
+ * and output take their time. A caller who wants no more costs it one step in vain. */
 static hadal_status decode(generation *on)
 {
+    const hadal_session *session = on->session;
     for (bool more = true; more;) {
         int32_t token;
-        double logprob;
-        TRY(hadal_sampler_pick(on->sampler, hadal_session_logits(on->session), &token, &logprob));
+        TRY(hadal_sampler_pick(on->sampler, hadal_session_logits(session), &token, NULL));
         if (!on->options->ignore_eos && ends_sentence(on, token)) {
             on->finish = HADAL_FINISH_EOS;
             return HADAL_OK;
         }
-        TRY(take(on, token, logprob, &more));
+        bool room = hadal_session_length(session) < session_context(session);
+        if (room && on->tokens.count + 1 != on->options->max_tokens)
+            TRY(session_start(on->session, token));
+        double logprob = hadal_log_probability(hadal_session_logits(session), session_model(session)->vocab_size,
+                                               token);
+        TRY(take(on, token, logprob, room, &more));
         if (more)
-            TRY(hadal_session_feed(on->session, &token, 1, NULL));
+            TRY(session_join(on->session));
     }
     return HADAL_OK;
 }

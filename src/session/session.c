@@ -126,6 +126,24 @@ hadal_status hadal_session_feed(hadal_session *session, const int32_t *tokens, s
     return HADAL_OK;
 }
 
+hadal_status session_start(hadal_session *session, int32_t token)
+{
+    TRY(check_room(session, session->lengths[0], 1));
+    TRY(check_id(session, 0, token));
+    TRY(forward_expect(session->forward, 1));
+    session->step[0] = (forward_token){token, (int32_t)session->lengths[0], 0};
+    TRY(forward_step(session->forward, session->step, 1));
+    return forward_start_logits(session->forward, 0, 1);
+}
+
+hadal_status session_join(hadal_session *session)
+{
+    TRY(forward_read_logits(session->forward, session->logits, 1));
+    session->last = session->logits;
+    session->lengths[0]++;
+    return HADAL_OK;
+}
+
 /* Adds the step's tokens to their timelines' lengths and fills session->step; on failure some have been added. */
 static hadal_status append_step(hadal_session *session, const hadal_step_token *tokens, size_t count)
 {

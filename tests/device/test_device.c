@@ -257,6 +257,7 @@ static void wrong_arguments_of_a_launch_are_reported(void **state)
     CHECK_OK(hadal_device_open(&device, &options));
     CHECK_OK(norm_create(&op, device));
     CHECK_FAILS(HADAL_ERROR_INTERNAL, "argument 0 of kernel rms_norm", LAUNCH(op.rms, shape, arg_int(1)));
+    CHECK_FAILS(HADAL_ERROR_INTERNAL, "argument 0 of kernel rms_norm", LAUNCH(op.rms, shape, arg_int(1)));
     hadal_device_close(device);
 }
 

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <zlib.h>
 
+#include "session/session.h"
 #include "tests/npy.h"
 #include "tests/ops/device.h"
 
@@ -444,6 +445,36 @@ static void truncation_forgets_what_followed(void **state)
     hadal_session_free(back);
 }
 
+/* What was begun and not waited for leaves no trace; what was waited for is fed. */
+static void a_step_counts_once_it_was_waited_for(void **state)
+{
+    (void)state;
+    int32_t tokens[MOST_TOKENS];
+    read_tokens(tokens);
+    float before[VOCABULARY];
+    hadal_session *straight, *ahead;
+    const hadal_session_options options = {.context = 302};
+    CHECK_OK(hadal_session_create(&straight, demo, &options));
+    CHECK_OK(hadal_session_feed(straight, tokens, 300, NULL));
+    CHECK_OK(hadal_session_create(&ahead, demo, &options));
+    CHECK_OK(hadal_session_feed(ahead, tokens, 300, NULL));
+    memcpy(before, hadal_session_logits(ahead), sizeof before);
+    CHECK_FAILS(HADAL_ERROR_DATA, "is 4096", session_start(ahead, VOCABULARY));
+    CHECK_OK(session_start(ahead, tokens[400]));
+    assert_int_equal(hadal_session_length(ahead), 300);
+    assert_memory_equal(hadal_session_logits(ahead), before, sizeof before);
+    for (size_t i = 300; i < 302; i++) {
+        CHECK_OK(session_start(ahead, tokens[i]));
+        CHECK_OK(session_join(ahead));
+        CHECK_OK(hadal_session_feed(straight, tokens + i, 1, NULL));
+        assert_int_equal(hadal_session_length(ahead), i + 1);
+        assert_memory_equal(hadal_session_logits(straight), hadal_session_logits(ahead), sizeof before);
+    }
+    CHECK_FAILS(HADAL_ERROR_ARGUMENT, "do not fit", session_start(ahead, 0));
+    hadal_session_free(straight);
+    hadal_session_free(ahead);
+}
+
 static void open_demo(const device_shape *shape, hadal_precision precision, hadal_linear linear)
 {
     test_open_device_with(shape, precision);
@@ -474,6 +505,7 @@ int main(void)
         cmocka_unit_test(bad_feeds_are_refused_and_change_nothing),
         cmocka_unit_test(timelines_side_by_side_do_not_disturb_each_other),
         cmocka_unit_test(truncation_forgets_what_followed),
+        cmocka_unit_test(a_step_counts_once_it_was_waited_for),
         cmocka_unit_test(remember_exact_logits),
     };
     const struct CMUnitTest fast_tests[] = {

@@ -19,6 +19,7 @@ struct hadal_session {
     size_t script_length;
     size_t said;           /* how many of them */
     size_t length, context;
+    size_t started;        /* steps that session_start began */
     hadal_status prompt_status;
     hadal_model_info info;
     float logits[VOCABULARY];
@@ -39,6 +40,19 @@ hadal_status hadal_session_feed(hadal_session *session, const int32_t *tokens, s
     assert_true(session->said < session->script_length);
     session->logits[session->script[session->said++]] = 20;
     return HADAL_OK;
+}
+
+hadal_status session_start(hadal_session *session, int32_t token)
+{
+    assert_in_range(token, 0, VOCABULARY - 1);
+    assert_true(session->length < session->context);
+    session->started++;
+    return HADAL_OK;
+}
+
+hadal_status session_join(hadal_session *session)
+{
+    return hadal_session_feed(session, (int32_t[]){0}, 1, NULL);
 }
 
 const float *hadal_session_logits(const hadal_session *session)
@@ -107,7 +121,7 @@ typedef struct scene {
 /* The model will say that text, token by token, then the end of sentence over and over. */
 static void scene_begin(scene *on, const char *text)
 {
-    *on = (scene){.session = {.context = 1000, .info = {.eos_token_id = EOS}}};
+    *on = (scene){.session = {.context = 1000, .info = {.vocab_size = VOCABULARY, .eos_token_id = EOS}}};
     char path[4096];
     snprintf(path, sizeof path, "%s/weights", getenv("top_srcdir") ? getenv("top_srcdir") : ".");
     CHECK_OK(hadal_tokenizer_load(&on->tokenizer, path));
@@ -198,6 +212,7 @@ static void the_token_limit_finishes(void **state)
     assert_int_equal(on.result.finish, HADAL_FINISH_LENGTH);
     assert_int_equal(on.result.generated_tokens, 1);
     assert_int_equal(on.session.length, 3); /* the last token was not fed */
+    assert_int_equal(on.session.started, 0);
     scene_end(&on);
 }
 
@@ -211,6 +226,7 @@ static void full_caches_finish(void **state)
     assert_int_equal(on.result.finish, HADAL_FINISH_CONTEXT);
     assert_int_equal(on.result.generated_tokens, 3); /* two that were fed, and one that found no room */
     assert_int_equal(on.session.length, 5);
+    assert_int_equal(on.session.started, 2);
     scene_end(&on);
     scene_begin(&on, "one two three four five six seven eight");
     on.session.context = 3; /* the prompt fills it */
@@ -229,6 +245,8 @@ static void the_callback_can_interrupt(void **state)
     CHECK_OK(scene_run(&on, true));
     assert_int_equal(on.result.finish, HADAL_FINISH_INTERRUPTED);
     assert_int_equal(on.result.generated_tokens, 2);
+    assert_int_equal(on.session.length, 4);
+    assert_int_equal(on.session.started, 2); /* the device was at the third token when the second was told */
     scene_end(&on);
 }
 
