@@ -60,6 +60,10 @@ dist_kernels_DATA = \
 	cl/tile_emulated.clh \
 	cl/tile_half.clh \
 	cl/tile_int8.clh \
+	cl/tile_int8_amd.clh \
+	cl/tile_int8_dpas.clh \
+	cl/tile_int8_emulated.clh \
+	cl/tile_int8_nvidia.clh \
 	cl/tile_mma.clh \
 	cl/tile_rows.clh \
 	cl/tile_wgmma.clh \

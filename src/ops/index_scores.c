@@ -33,22 +33,32 @@ static score_tile choose_tile(const hadal_device *device, const device_shape *sh
     return tile;
 }
 
-/* Shapes of the kernels on matrix units, as they state them: a team of ITEMS (few), GROUP_KEYS by ITEMS (many). */
-enum { TILE_DIM = 128, TILE_HEADS = 64, TILE_KEYS = 64, FEW_ITEMS = 128, MANY_ITEMS = 512, MANY_KEYS = 512 };
+/* Shapes of the kernels on matrix units: work-items of a group, and the keys that it takes at once. */
+typedef struct tile_shape {
+    uint32_t few_items, few_keys, many_items, many_keys;
+} tile_shape;
+
+static const tile_shape *tile_shape_of(const hadal_device *device)
+{
+    /* A team of 128 work-items takes 64 keys, and two such tiles (many); elsewhere each work-item takes one key. */
+    static const tile_shape nvidia = {128, 64, 512, 512}, others = {128, 128, 256, 256};
+    device_matrix unit = device_shape_of(device)->matrix;
+    return unit == DEVICE_MATRIX_WGMMA || unit == DEVICE_MATRIX_MMA ? &nvidia : &others;
+}
 
 bool index_scores_on_matrix_unit(const hadal_device *device, const index_dims *dims)
 {
-    device_matrix unit = device_matrix_for(device, MATRIX_INDEX_SCORES);
-    bool has_int8 = unit == DEVICE_MATRIX_WGMMA || unit == DEVICE_MATRIX_MMA;
-    return has_int8 && dims->type == HADAL_INDEX_INT8 && round_up(dims->dim, ROW_UNIT) == TILE_DIM &&
-           dims->heads <= TILE_HEADS;
+    enum { TILE_DIM = 128, TILE_HEADS = 64 };
+    return device_matrix_for(device, MATRIX_INDEX_SCORES) != DEVICE_MATRIX_NONE && dims->type == HADAL_INDEX_INT8 &&
+           round_up(dims->dim, ROW_UNIT) == TILE_DIM && dims->heads <= TILE_HEADS;
 }
 
 static hadal_status get_matrix_kernel(kernel **found, hadal_device *device, const index_dims *dims, const char *name,
-                                      uint32_t items)
+                                      uint32_t items, uint32_t keys)
 {
     byte_array options = {0};
-    TRY(bytes_format(&options, "%s -D HEADS=%u -D ITEMS=%u", device_matrix_option(device), dims->heads, items));
+    TRY(bytes_format(&options, "%s -D HEADS=%u -D ITEMS=%u -D GROUP_KEYS=%u", device_matrix_option(device), dims->heads,
+                     items, keys));
     hadal_status status = kernel_get(found, device, name, name, options.data);
     bytes_free(&options);
     return status;
@@ -62,8 +72,9 @@ hadal_status index_scores_create(index_scores_op *op, hadal_device *device, cons
     *op = (index_scores_op){.dims = *dims, .group = shape->group, .device = device,
                             .compute_units = hadal_device_describe(device)->compute_units};
     if (index_scores_on_matrix_unit(device, dims)) {
-        TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", FEW_ITEMS));
-        return get_matrix_kernel(&op->many, device, dims, "index_scores_many", MANY_ITEMS);
+        const tile_shape *tile = tile_shape_of(device);
+        TRY(get_matrix_kernel(&op->few, device, dims, "index_scores_few", tile->few_items, tile->few_keys));
+        return get_matrix_kernel(&op->many, device, dims, "index_scores_many", tile->many_items, tile->many_keys);
     }
     const score_tile tile = choose_tile(device, shape, dims);
     op->key_tile = tile.keys;
@@ -91,7 +102,8 @@ static size_t choose_many_rows(const index_scores_op *op, size_t rows, size_t ke
     enum { MOST_ROWS = 128, FEWEST_ROWS = 8, GROUPS_A_UNIT = 8 };
     size_t chosen = MOST_ROWS;
     while (chosen > FEWEST_ROWS &&
-           divide_up(rows, chosen) * divide_up(keys, MANY_KEYS) < (size_t)GROUPS_A_UNIT * op->compute_units)
+           divide_up(rows, chosen) * divide_up(keys, tile_shape_of(op->device)->many_keys) <
+               (size_t)GROUPS_A_UNIT * op->compute_units)
         chosen /= 2;
     return chosen;
 }
@@ -107,14 +119,16 @@ static kernel *choose_kernel(const index_scores_op *op, launch_shape *shape, siz
         *shape = (launch_shape){.groups = {key_tiles, divide_up(rows, *division)}, .size = {op->group}};
         return op->scores;
     }
+    const tile_shape *tile = tile_shape_of(op->device);
     if (mixed || rows <= device_tuned(op->device, TUNED_INDEX_SCORES_FEW)) {
-        *division = divide_up(keys, TILE_KEYS);
+        *division = divide_up(keys, tile->few_keys);
         size_t groups = min_size(rows * *division, (size_t)GROUPS_A_UNIT * op->compute_units);
-        *shape = (launch_shape){.groups = {groups}, .size = {FEW_ITEMS}};
+        *shape = (launch_shape){.groups = {groups}, .size = {tile->few_items}};
         return op->few;
     }
     *division = choose_many_rows(op, rows, keys);
-    *shape = (launch_shape){.groups = {divide_up(keys, MANY_KEYS), divide_up(rows, *division)}, .size = {MANY_ITEMS}};
+    *shape = (launch_shape){.groups = {divide_up(keys, tile->many_keys), divide_up(rows, *division)},
+                            .size = {tile->many_items}};
     return op->many;
 }
 

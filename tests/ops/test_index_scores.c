@@ -148,16 +148,35 @@ static void the_matrix_unit_agrees_at_awkward_sizes(void **state)
     check_scores(&(index_dims){33, 128, 0, HADAL_INDEX_INT8, false}, 9, 2, 7, 260, 3);
 }
 
-/* Rows of one sequence in one call, in two that cut a pair, and each on its own have the same bits. */
-static void bits_do_not_depend_on_the_rows_beside(void **state)
+/* A score as matrix units make it, bit by bit: integer products, and float sums in the order of cl/index_tile.clh. */
+static float ordered_score(const step *s, size_t token, size_t key)
+{
+    size_t heads = s->dims.heads, stride = round_up(s->dims.dim, ROW_UNIT);
+    const int8_t *stored = (const int8_t *)s->cache + key * stride;
+    float sums[4] = {0};
+    for (size_t head = 0; head < heads; head++) {
+        const int8_t *query = (const int8_t *)s->queries + (token * heads + head) * stride;
+        int32_t dot = 0;
+        for (size_t i = 0; i < stride; i++)
+            dot += query[i] * stored[i];
+        float *sum = &sums[head / 2 % 4], weight = s->weights[token * round_up(heads, ROW_UNIT) + head];
+        *sum = fmaf(weight, (float)(dot > 0 ? dot : 0), *sum);
+    }
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) * s->scales[key];
+}
+
+/* Whatever the unit, and whether rows of one sequence are in one call, in two that cut a pair, or each on its own. */
+static void every_matrix_unit_gives_the_same_bits(void **state)
 {
     (void)state;
     enum { TOKENS = 13, KEYS = 600 };
     step s;
-    make_step(&s, &(index_dims){64, 128, 0, HADAL_INDEX_INT8, false}, TOKENS, KEYS, 1);
+    make_step(&s, &(index_dims){61, 128, 0, HADAL_INDEX_INT8, false}, TOKENS, KEYS, 1);
     float *all = score(&s, 0, TOKENS, false), *rest = score(&s, 7, TOKENS - 7, false);
     for (size_t token = 0; token < TOKENS; token++) {
         float *one = score(&s, token, 1, false);
+        for (size_t key = 0; key <= (size_t)s.positions[token]; key++)
+            assert_true(one[key] == ordered_score(&s, token, key));
         assert_memory_equal(all + token * s.score_stride, one, KEYS * sizeof *one);
         if (token >= 7)
             assert_memory_equal(rest + (token - 7) * s.score_stride, one, KEYS * sizeof *one);
@@ -216,14 +235,22 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_matrix_unit_agrees_at_awkward_sizes),
         cmocka_unit_test(tokens_of_several_sequences_each_see_their_own),
-        cmocka_unit_test(bits_do_not_depend_on_the_rows_beside),
+        cmocka_unit_test(every_matrix_unit_gives_the_same_bits),
+    };
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(the_matrix_unit_agrees_at_awkward_sizes),
+        cmocka_unit_test(every_matrix_unit_gives_the_same_bits),
     };
     int failed = on_shapes();
     const char *name = test_open_matrix_device();
+    device_matrix first = device_shape_of(test_device())->matrix;
     failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
     hadal_device_close(test_device());
-    name = test_open_matrix_unit(DEVICE_MATRIX_MMA);
-    failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
-    hadal_device_close(test_device());
+    for (device_matrix unit = DEVICE_MATRIX_NONE + 1; unit < DEVICE_MATRIX_COUNT; unit++)
+        if (unit != first) {
+            name = test_open_matrix_unit(unit);
+            failed += cmocka_run_group_tests_name(name, others, NULL, NULL);
+            hadal_device_close(test_device());
+        }
     return failed != 0;
 }
