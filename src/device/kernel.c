@@ -65,8 +65,8 @@ size_t kernel_max_group(const kernel *measured)
     return measured->max_group;
 }
 
-/* Notes what the argument is to be set to; false: it is set to that already. Decoding launches the same kernels over and
- * over, and each call of the driver takes longer than this. */
+/* Notes what the argument is to be set to; false: it is set to that already. Decoding launches the same kernels over
+ * and over, and each call of the driver takes longer than this. */
 static bool differs_from_last(kernel *launched, size_t index, const kernel_argument *argument)
 {
     static const uint64_t no_buffer = 0;
