@@ -7,6 +7,7 @@ dist_kernels_DATA = \
 	cl/attend.cl \
 	cl/attend_blocks.cl \
 	cl/attend_combine.clh \
+	cl/attend_heads.cl \
 	cl/attend_tiles.cl \
 	cl/attend_values.cl \
 	cl/bench.cl \
@@ -28,6 +29,7 @@ dist_kernels_DATA = \
 	cl/latent.clh \
 	cl/linear.cl \
 	cl/linear_block.cl \
+	cl/linear_transposed.cl \
 	cl/matmul.cl \
 	cl/matmul.clh \
 	cl/matmul_experts.cl \
