@@ -203,6 +203,7 @@ inline void load_slices(__local float *slice, __global const float *q, __global 
 /* scores[EACH] += queries . keys of a slice: of each of the work-item's queries with its EACH keys. */
 inline void multiply_slice(float4 scores[EACH], __local const float *slice, int row, int column)
 {
+#pragma unroll 4
     for (int i = 0; i < DEPTH; i++) {
         float4 own = vload4(row, slice + i * QUERY_ROW);
         float4 keys = vload4(column, slice + DEPTH * QUERY_ROW + i * KEY_ROW);
@@ -217,10 +218,10 @@ inline void multiply_slice(float4 scores[EACH], __local const float *slice, int 
  * the first query sees `seen`, each other one more. */
 inline void store_scores(__local float *weights, const float4 scores[EACH], int row, int column, int seen, int count)
 {
-    TILE_UNROLL
+#pragma unroll
     for (int t = 0; t < EACH; t++) {
         float own[4] = {scores[t].x, scores[t].y, scores[t].z, scores[t].w};
-        TILE_UNROLL
+#pragma unroll
         for (int k = 0; k < EACH; k++) {
             int query = row * EACH + t, key = column * EACH + k;
             weights[key * QUERY_ROW + query] = key < min(seen + query, count) ? own[k] : -INFINITY;
@@ -262,18 +263,20 @@ inline void weigh_tile(softmax *s, __local float *weights, __local float *factor
 inline void add_tile(float sums[EACH][VALUE_EACH], __local float *slice, __local const float *weights,
                      __local const float *factors, __global const float *values, int count, int row, int column)
 {
-    TILE_UNROLL
+#pragma unroll
     for (int t = 0; t < EACH; t++)
-        TILE_UNROLL
+#pragma unroll
         for (int c = 0; c < VALUE_EACH; c++)
             sums[t][c] *= factors[row * EACH + t];
+#pragma unroll 1
     for (int first = 0; first < KEYS; first += DEPTH) {
         for (int i = get_local_id(0); i < VALUE_SLICE; i += GROUP)
             slice[i] = first + i / VALUE_WIDTH < count ? values[first * VALUE_WIDTH + i] : 0.0f;
         barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll 4
         for (int key = 0; key < DEPTH; key++) {
             float4 own = vload4(row, weights + (first + key) * QUERY_ROW);
-            TILE_UNROLL
+#pragma unroll
             for (int c = 0; c < VALUE_EACH; c++) {
                 float value = slice[key * VALUE_WIDTH + c * COLUMNS + column];
                 sums[0][c] += own.x * value;
@@ -308,21 +311,22 @@ __kernel void attend_heads(__global float *out, __global float2 *totals, __globa
     const range r = {query_position, queries, key_position, key_count};
     int me = (int)get_local_id(0), row = me / COLUMNS, column = me % COLUMNS;
     int head = (int)get_group_id(1), first = ((int)get_num_groups(0) - 1 - (int)get_group_id(0)) * QUERIES;
-    int here = min(QUERIES, queries - first), end = visible(r, first + QUERIES - 1);
+    int end = max(visible(r, first + QUERIES - 1), 0); /* 0: all are positions behind those of the queries */
+    int here = end ? min(QUERIES, queries - first) : 0; /* PoCL 3.1 loses its way at barriers behind a branch */
     int seen = query_position + first + 1 - key_position;
     float sums[EACH][VALUE_EACH];
-    softmax s = {-INFINITY, 0.0f};
-    if (end <= 0) /* all are positions behind those of the queries; the same for the whole group */
-        return;
+    softmax s;
     totals += first * HEADS + head;
     out += ((size_t)first + row * EACH) * OUT_STRIDE + head * VALUE;
+    s.largest = -INFINITY;
+    s.total = 0.0f;
     if (key_position > 0 && me % QUERIES < here) {
         s.largest = totals[me % QUERIES * HEADS].x;
         s.total = me < QUERIES ? totals[me % QUERIES * HEADS].y : 0.0f;
     }
-    TILE_UNROLL
+#pragma unroll
     for (int t = 0; t < EACH; t++)
-        TILE_UNROLL
+#pragma unroll
         for (int c = 0; c < VALUE_EACH; c++) {
             int i = c * COLUMNS + column;
             bool kept = key_position > 0 && row * EACH + t < here && i < VALUE;
@@ -331,7 +335,11 @@ __kernel void attend_heads(__global float *out, __global float2 *totals, __globa
     keys += (size_t)head * capacity * KEY_WIDTH;
     values += (size_t)head * capacity * VALUE_WIDTH;
     for (int key = 0; key < end; key += KEYS) {
-        float4 scores[EACH] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
+        float4 scores[EACH];
+#pragma unroll
+        for (int t = 0; t < EACH; t++)
+            scores[t] = (float4)(0.0f);
+#pragma unroll 1
         for (int depth = 0; depth < QUERY_WIDTH; depth += DEPTH) {
             load_slices(slice, q, query, first, queries, head, scale, keys + key * KEY_WIDTH, rows + key * ROW,
                         end - key, depth);
@@ -351,9 +359,9 @@ __kernel void attend_heads(__global float *out, __global float2 *totals, __globa
     if (me < here && !finished)
         totals[me * HEADS] = (float2)(s.largest, total);
     barrier(CLK_LOCAL_MEM_FENCE);
-    TILE_UNROLL
+#pragma unroll
     for (int t = 0; t < EACH; t++)
-        TILE_UNROLL
+#pragma unroll
         for (int c = 0; c < VALUE_EACH; c++)
             if (row * EACH + t < here && c * COLUMNS + column < VALUE)
                 out[t * OUT_STRIDE + c * COLUMNS + column] = sums[t][c] * factors[row * EACH + t];
