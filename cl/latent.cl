@@ -17,3 +17,11 @@ __kernel void latent_store(__global cache_t *cache, __global const float *kv, __
     float squares = lane_sum(latent_squares(kv, latent));
     store_latent(cache, kv, weight, table, position, latent, padded_latent, pairs, padded_pairs, squares, epsilon);
 }
+
+/* out[r] = row first + r of the cache, rows of `width`. One group of LANES work-items a row. */
+__kernel void latent_load(__global float *out, __global const cache_t *cache, int first, int width)
+{
+    size_t row = get_group_id(0);
+    for (int i = (int)get_local_id(0) * VECTOR; i < width; i += LANES * VECTOR)
+        vstorev(cache_load(cache, (first + row) * width + i), 0, out + row * width + i);
+}

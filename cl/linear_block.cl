@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* y = x W^T of many tokens in float32 on GPUs: the portable counterpart of matmul.cl, with the arguments of the
- * kernels of the same names in linear.cl. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items
+ * kernels of the same names over linear.clh. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items
  * 8 by 8 of them in registers; both operands pass through local memory DEPTH columns at a time, the next ones already
  * on their way in registers. Sums run over the columns in order; where there are too few blocks for the device, columns
  * are split among groups, whose sums linear_sum adds in order. */
@@ -200,7 +200,7 @@ linear_sum(__global float *out, __global const float *parts, int runs, int part_
     out[at] = sum;
 }
 
-/* out[slot] = in[slot / slots_per_input] . weight[expert of slot]^T, as in linear.cl. */
+/* out[slot] = in[slot / slots_per_input] . weight[expert of slot]^T, as in linear_experts.cl. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 linear_experts(__global float *out, __global const float *in, __global const weight_t *weight,
                __global const float *scales, __global const int *offsets, __global const int *slots, int first_expert,

@@ -7,6 +7,7 @@ dist_kernels_DATA = \
 	cl/attend.cl \
 	cl/attend_blocks.cl \
 	cl/attend_combine.clh \
+	cl/attend_heads.cl \
 	cl/attend_tiles.cl \
 	cl/attend_values.cl \
 	cl/bench.cl \
@@ -32,6 +33,7 @@ dist_kernels_DATA = \
 	cl/linear_block.cl \
 	cl/linear_experts.cl \
 	cl/linear_heads.cl \
+	cl/linear_heads_transposed.cl \
 	cl/matmul.cl \
 	cl/matmul.clh \
 	cl/matmul_experts.cl \

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "model/model.h"
 #include "ops/attend.h"
+#include "ops/attend_heads.h"
 #include "ops/attend_values.h"
 #include "ops/dispatch.h"
 #include "ops/embed.h"
@@ -40,6 +41,7 @@ typedef struct operations {
     top_k_op top_k;
     rotations_op rotations;
     attend_op attend;
+    attend_heads_op attend_heads;
     attend_values_op attend_values;
     route_op route;
     dispatch_op dispatch;
@@ -53,6 +55,8 @@ typedef struct step {
     size_t keys;     /* the largest of their positions + 1 */
     bool mixed;      /* they belong to several sequences; else their positions follow one another */
     bool sparse;     /* attend to the indexer's selection, else to every earlier position */
+    bool by_heads;   /* attend to keys and values of every head, else in latent space */
+    size_t first_row; /* of their sequence in the caches, unless mixed */
 } step;
 
 struct forward {
@@ -108,7 +112,8 @@ static hadal_status prepare_attention(forward *f, const layer_weights *w, const 
         s->sparse ? a->index_query : NULL, a->index_weights, table, a->positions, a->rows, f->softmax_scale};
     if (s->tokens == 1 && rotations_take(&f->ops.rotations, &f->ops.linear.matvec, &w->k_up_proj))
         return rotations(&f->ops.rotations, &rows, &w->k_up_proj, CONFIG_LATENT_NORM_EPS);
-    TRY(absorb_queries(f, w, s));
+    if (!s->by_heads)
+        TRY(absorb_queries(f, w, s));
     TRY(latent_store(&f->ops.latent, cache->latent, a->kv, w->kv_a_layernorm, table, a->positions, a->rows, s->tokens,
                      CONFIG_LATENT_NORM_EPS));
     TRY(index_key(&f->ops.index_rotate, cache->index, cache->index_scales, a->index_key, w->indexer_k_norm_weight,
@@ -166,6 +171,17 @@ static hadal_status attend_to_cache(forward *f, const layer_weights *w, const la
                         1.0);
 }
 
+/* values[t, h] = softmax([scale q_nope ; RoPE(q_pe)] . [W_UK c ; RoPE(k_pe)]) W_UV c: the same as plain multi-head
+ * attention. W_UK and W_UV meet positions instead of queries. */
+static hadal_status attend_by_heads(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
+{
+    const activations *a = &f->a;
+    const attend_heads_memory memory = settings_heads_memory(&f->settings, &f->model->config, a);
+    const attend_heads_step call = {s->tokens, s->keys, a->q, a->query, cache->latent, s->first_row, &w->k_up_proj,
+                                    &w->v_up_proj, f->softmax_scale};
+    return attend_heads(&f->ops.attend_heads, &f->ops.linear, &f->ops.latent, a->values, &call, &memory);
+}
+
 /* x += W_o values */
 static hadal_status attention(forward *f, const layer_weights *w, const layer_cache *cache, const step *s)
 {
@@ -173,7 +189,7 @@ static hadal_status attention(forward *f, const layer_weights *w, const layer_ca
     TRY(prepare_attention(f, w, cache, s));
     if (s->sparse)
         TRY(select_positions(f, cache, s));
-    TRY(attend_to_cache(f, w, cache, s));
+    TRY((s->by_heads ? attend_by_heads : attend_to_cache)(f, w, cache, s));
     return linear_run(&f->ops.linear, f->a.x, f->a.values, &w->o_proj, s->tokens, true);
 }
 
@@ -305,14 +321,16 @@ static hadal_status embed(forward *f, const forward_token *tokens, size_t count)
     return embed_one(&f->ops.embed, a->x, &f->model->embed_tokens, &token, a->positions, a->sequences, a->rows);
 }
 
-static step plan_step(const settings *set, const forward_token *tokens, size_t count)
+static step plan_step(const forward *f, const forward_token *tokens, size_t count)
 {
-    step s = {.tokens = count};
+    const settings *set = &f->settings;
+    step s = {.tokens = count, .first_row = (size_t)tokens->sequence * set->context};
     for (size_t i = 0; i < count; i++) {
         s.keys = max_size(s.keys, (size_t)tokens[i].position + 1);
         s.mixed |= tokens[i].sequence != tokens[0].sequence;
     }
     s.sparse = wants_sparse(set, s.keys);
+    s.by_heads = !s.sparse && !s.mixed && f->a.head_keys && attend_heads_pays(&f->ops.attend_heads, count, s.keys);
     return s;
 }
 
@@ -330,7 +348,7 @@ static hadal_status run_step(forward *f, const step *s, const forward_token *tok
 
 hadal_status forward_step(forward *f, const forward_token *tokens, size_t count)
 {
-    const step s = plan_step(&f->settings, tokens, count);
+    const step s = plan_step(f, tokens, count);
     device_set_phase(f->model->device, count > 1 && !s.mixed ? "prefill" : "decode");
     return run_step(f, &s, tokens);
 }
@@ -372,7 +390,7 @@ static hadal_status multiply_logits(forward *f, size_t first, size_t rows)
 hadal_status forward_prepare(forward *f)
 {
     const forward_token first = {0};
-    step s = plan_step(&f->settings, &first, 1);
+    step s = plan_step(f, &first, 1);
     device_set_phase(f->model->device, "load");
     TRY(run_step(f, &s, &first));
     if (!s.sparse && wants_sparse(&f->settings, f->settings.context)) {
@@ -413,6 +431,7 @@ static hadal_status create_attention_operations(operations *ops, hadal_device *d
     const latent_dims latent = {c->kv_lora_rank, c->qk_rope_head_dim, s->kv_cache};
     const index_dims index = {c->index_n_heads, c->index_head_dim, c->qk_rope_head_dim, s->index_cache, c->scale_ue8m0};
     const attend_dims dims = {c->num_attention_heads, c->kv_lora_rank, c->qk_rope_head_dim, s->kv_cache};
+    const attend_heads_dims heads = settings_heads_dims(c);
     TRY(rope_create(&ops->rope, device, &rope));
     TRY(latent_create(&ops->latent, device, &latent));
     TRY(index_rotate_create(&ops->index_rotate, device, &index));
@@ -420,6 +439,7 @@ static hadal_status create_attention_operations(operations *ops, hadal_device *d
     TRY(index_scores_create(&ops->index_scores, device, &index));
     TRY(top_k_create(&ops->top_k, device));
     attend_values_create(&ops->attend_values, device, &dims);
+    attend_heads_create(&ops->attend_heads, device, &heads);
     return attend_create(&ops->attend, device, &dims);
 }
 

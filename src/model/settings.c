@@ -128,6 +128,38 @@ static void add_attention(need_list *list, const settings *s, const model_config
         attend_scratch_bytes(&dims, t, s->context), 1);
 }
 
+attend_heads_dims settings_heads_dims(const model_config *c)
+{
+    return (attend_heads_dims){c->num_attention_heads, c->qk_nope_head_dim, c->qk_rope_head_dim, c->v_head_dim,
+                               c->kv_lora_rank};
+}
+
+/* Positions of which there are keys and values of every head at once, for steps that attend to all positions: up to
+ * index_topk of them, or as many as there are. Matrix units attend in latent space. */
+static size_t head_positions(const settings *s, const model_config *c)
+{
+    const attend_heads_dims dims = settings_heads_dims(c);
+    if (s->matrix_unit || s->chunk == 1 || s->attention == HADAL_ATTENTION_SPARSE)
+        return 0;
+    return attend_heads_positions(&dims, s->attention == HADAL_ATTENTION_AUTO ? s->index_topk : s->context);
+}
+
+static void add_heads(need_list *list, const settings *s, const model_config *c)
+{
+    size_t positions = head_positions(s, c), heads = c->num_attention_heads;
+    if (positions == 0)
+        return;
+    ADD_ROWS(list, MEMORY_ATTENTION_PARTIALS, head_rows, positions, pad(c->kv_lora_rank) + pad(c->qk_rope_head_dim));
+    ADD_ROWS(list, MEMORY_ATTENTION_PARTIALS, head_keys, positions * heads, c->qk_nope_head_dim);
+    ADD_ROWS(list, MEMORY_ATTENTION_PARTIALS, head_values, positions * heads, c->v_head_dim);
+    ADD_ROWS(list, MEMORY_ATTENTION_PARTIALS, head_totals, 1, s->chunk * heads * 2);
+}
+
+attend_heads_memory settings_heads_memory(const settings *s, const model_config *config, const activations *a)
+{
+    return (attend_heads_memory){head_positions(s, config), a->head_rows, a->head_keys, a->head_values, a->head_totals};
+}
+
 static void add_indexer(need_list *list, const settings *s, const model_config *c)
 {
     size_t t = s->chunk, heads = c->index_n_heads, dim = pad(c->index_head_dim);
@@ -215,6 +247,7 @@ size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const sett
     ADD_ROWS(&list, MEMORY_ACTIVATIONS, x, s->chunk, config->hidden_size);
     ADD_ROWS(&list, MEMORY_ACTIVATIONS, h, s->chunk, config->hidden_size);
     add_attention(&list, s, config);
+    add_heads(&list, s, config);
     add_indexer(&list, s, config);
     add_experts(&list, s, config);
     if (s->matrix_unit)

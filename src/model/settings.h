@@ -8,6 +8,7 @@
 
 #include "device/device.h"
 #include "model/config.h"
+#include "ops/attend_heads.h"
 
 typedef struct settings {
     size_t context;     /* positions of a sequence in the caches */
@@ -51,6 +52,7 @@ typedef struct activations {
     buffer *selected_counts;    /* int32 [T] */
     buffer *selection_scratch;  /* see top_k_scratch_bytes */
     buffer *partials;           /* see attend_scratch_bytes */
+    buffer *head_rows, *head_keys, *head_values, *head_totals; /* see attend_heads_memory; none with a matrix unit */
     buffer *router_logits;      /* [T, pad(n_routed_experts)] */
     buffer *route_counter;      /* int32 */
     buffer *expert_ids;         /* int32 [T, K] */
@@ -81,11 +83,15 @@ typedef struct buffer_need {
     uint64_t bytes;
 } buffer_need;
 
-enum { ACTIVATION_NEEDS = 37, CACHE_NEEDS = 3 };
+enum { ACTIVATION_NEEDS = 41, CACHE_NEEDS = 3 };
 
 /* Fills needs and returns how many there are. */
 size_t settings_activation_needs(buffer_need needs[ACTIVATION_NEEDS], const settings *s, const model_config *config);
 size_t settings_cache_needs(buffer_need needs[CACHE_NEEDS], const settings *s, const model_config *config);
+
+/* Dimensions and memory of attention by heads: no positions where it is not planned for. */
+attend_heads_dims settings_heads_dims(const model_config *config);
+attend_heads_memory settings_heads_memory(const settings *s, const model_config *config, const activations *a);
 
 /* Fills a layer's caches with random latents and index keys of usual size. */
 HADAL_CHECKED hadal_status settings_fill_cache(const layer_cache *cache, hadal_device *device, const settings *s,

@@ -23,8 +23,8 @@ const char *latent_option(const latent_dims *dims)
 hadal_status latent_create(latent_op *op, hadal_device *device, const latent_dims *dims)
 {
     *op = (latent_op){.dims = *dims, .lanes = device_shape_of(device)->lanes};
-    return kernel_get(&op->store, device, "latent", "latent_store",
-                      latent_option(dims));
+    TRY(kernel_get(&op->store, device, "latent", "latent_store", latent_option(dims)));
+    return kernel_get(&op->load, device, "latent", "latent_load", latent_option(dims));
 }
 
 hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
@@ -44,4 +44,16 @@ hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, 
                   arg_int((int64_t)round_up(dims->latent, ROW_UNIT)), arg_int(dims->rope / 2),
                   arg_int((int64_t)round_up(dims->rope, ROW_UNIT) / 2), arg_int((int64_t)round_up(width, ROW_UNIT)),
                   arg_float(epsilon));
+}
+
+hadal_status latent_load(const latent_op *op, buffer *out, const buffer *cache, size_t first, size_t rows)
+{
+    size_t width = latent_row_bytes(&op->dims) / element_bytes(op->dims.cache);
+    launch_shape shape = {
+        .groups = {rows},
+        .size = {op->lanes},
+        .bytes = rows * width * (element_bytes(op->dims.cache) + sizeof(float)),
+    };
+    return LAUNCH(op->load, shape, arg_buffer(out), arg_buffer(cache), arg_int((int64_t)first),
+                  arg_int((int64_t)width));
 }

@@ -17,7 +17,7 @@ typedef struct latent_dims {
 
 typedef struct latent_op {
     latent_dims dims;
-    kernel *store;
+    kernel *store, *load;
     uint32_t lanes;
 } latent_op;
 
@@ -38,5 +38,9 @@ size_t latent_row_bytes(const latent_dims *dims);
 HADAL_CHECKED hadal_status latent_store(const latent_op *op, buffer *cache, const buffer *kv, const buffer *weight,
                                         const buffer *table, const buffer *positions, const buffer *rows, size_t tokens,
                                         double epsilon);
+
+/* out float32 [rows, pad(latent) + pad(rope)] = rows first .. first + rows - 1 of the cache. */
+HADAL_CHECKED hadal_status latent_load(const latent_op *op, buffer *out, const buffer *cache, size_t first,
+                                       size_t rows);
 
 #endif

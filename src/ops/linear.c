@@ -46,6 +46,9 @@ void linear_lend(linear_op *op, buffer *dequantised, buffer *parts)
  * multiple of. */
 enum { BLOCK_SIDE = 128, FEWEST_SPLIT_COLUMNS = 256, SPLIT_UNIT = 16 };
 
+/* Tokens of a work-item by transposed matrices: as many sums as hide how long a multiply-add takes. */
+enum { TRANSPOSED_TOKENS = 8 };
+
 static size_t count_blocks(size_t tokens, size_t rows)
 {
     return divide_up(tokens, BLOCK_SIDE) * divide_up(rows, BLOCK_SIDE);
@@ -85,6 +88,8 @@ static linear_tile choose_tile(const hadal_device *device, linear_form form)
     uint32_t items = shape->cpu ? 1 : shape->group < most ? shape->group : most;
     if (form == LINEAR_BLOCK)
         return (linear_tile){BLOCK_SIDE, BLOCK_SIDE, GPU_ITEMS};
+    if (form == LINEAR_TRANSPOSED)
+        return (linear_tile){TRANSPOSED_TOKENS, 1, items};
     if (form == LINEAR_SEVERAL)
         return (linear_tile){device_tuned(device, TUNED_LINEAR_TOKENS), device_tuned(device, TUNED_LINEAR_ROWS),
                              items};
@@ -313,22 +318,26 @@ hadal_status linear_run_from(linear_op *op, buffer *out, const buffer *in, size_
     return run_own(op, out, in, in_row, weight, tokens, false);
 }
 
-hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in, head_layout in_rows,
-                          const matrix *weight, size_t tokens, double factor)
+/* Groups of `rows` outputs of each head, or of all their columns by transposed matrices. */
+static launch_shape cover_heads(const linear_op *op, linear_form form, const matrix *weight, size_t tokens,
+                                size_t heads)
 {
-    if (tokens == 1 && matvec_takes_heads(&op->matvec, weight, in_rows.head_stride))
-        return matvec_heads(&op->matvec, out, out_rows.head_stride, in, in_rows.head_stride, weight, factor);
-    if (op->choice != HADAL_LINEAR_CLBLAST && matmul_takes(&op->matmul, weight, tokens)) {
-        op->packed_input = NULL;
-        TRY(matmul_pack_heads(&op->matmul, in, in_rows, weight, tokens));
-        return matmul_heads(&op->matmul, out, out_rows, weight, tokens, factor);
-    }
-    linear_form form = tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE;
+    if (form != LINEAR_TRANSPOSED)
+        return cover(op, form, weight->rows, tokens, heads);
+    linear_tile tile = choose_tile(op->device, form);
+    size_t items = weight->stride / device_shape_of(op->device)->vector * divide_up(tokens, tile.tokens);
+    return (launch_shape){.groups = {divide_up(items, tile.items), 1, heads}, .size = {tile.items}};
+}
+
+static hadal_status run_heads(linear_op *op, linear_form form, buffer *out, head_layout out_rows, const buffer *in,
+                              head_layout in_rows, const matrix *weight, size_t tokens, double factor)
+{
     kernel **used = &op->heads[weight->type][form];
-    TRY(get_kernel(used, op, "linear_heads", "linear_heads", weight->type, form));
+    const char *name = form == LINEAR_TRANSPOSED ? "linear_heads_transposed" : "linear_heads";
+    TRY(get_kernel(used, op, name, name, weight->type, form));
     for (size_t i = 0; i < weight->slab_count; i++) {
         const matrix_slab *slab = &weight->slabs[i];
-        launch_shape shape = cover(op, form, weight->rows, tokens, slab->count);
+        launch_shape shape = cover_heads(op, form, weight, tokens, slab->count);
         shape.bytes = slab->count * (matrix_bytes(weight, weight->rows) +
                                      tokens * (weight->columns + weight->rows) * sizeof(float));
         shape.operations = (uint64_t)2 * tokens * slab->count * weight->rows * weight->columns;
@@ -341,6 +350,25 @@ hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, cons
                    arg_int((int64_t)weight->scale_rows), arg_float(factor)));
     }
     return HADAL_OK;
+}
+
+hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in, head_layout in_rows,
+                          const matrix *weight, size_t tokens, double factor)
+{
+    if (tokens == 1 && matvec_takes_heads(&op->matvec, weight, in_rows.head_stride))
+        return matvec_heads(&op->matvec, out, out_rows.head_stride, in, in_rows.head_stride, weight, factor);
+    if (op->choice != HADAL_LINEAR_CLBLAST && matmul_takes(&op->matmul, weight, tokens)) {
+        op->packed_input = NULL;
+        TRY(matmul_pack_heads(&op->matmul, in, in_rows, weight, tokens));
+        return matmul_heads(&op->matmul, out, out_rows, weight, tokens, factor);
+    }
+    return run_heads(op, tokens > 1 ? LINEAR_SEVERAL : LINEAR_ONE, out, out_rows, in, in_rows, weight, tokens, factor);
+}
+
+hadal_status linear_heads_transposed(linear_op *op, buffer *out, head_layout out_rows, const buffer *in,
+                                     head_layout in_rows, const matrix *weight, size_t tokens, double factor)
+{
+    return run_heads(op, LINEAR_TRANSPOSED, out, out_rows, in, in_rows, weight, tokens, factor);
 }
 
 /* Up to this many tokens every slot reads its expert's weights by itself: experts hardly meet twice. */

@@ -16,8 +16,8 @@
  * on an H200, and then has to earn that back. */
 enum { LINEAR_WORTHWHILE_SECONDS = 60 };
 
-/* Forms of the kernels: for one token, for several, and for enough to fill blocks on a GPU. */
-typedef enum linear_form { LINEAR_ONE, LINEAR_SEVERAL, LINEAR_BLOCK, LINEAR_FORMS } linear_form;
+/* Forms of the kernels: for one token, for several, for enough to fill blocks on a GPU, and by transposed matrices. */
+typedef enum linear_form { LINEAR_ONE, LINEAR_SEVERAL, LINEAR_BLOCK, LINEAR_TRANSPOSED, LINEAR_FORMS } linear_form;
 
 typedef struct linear_op {
     hadal_device *device;
@@ -72,6 +72,12 @@ HADAL_CHECKED hadal_status linear_run_from(linear_op *op, buffer *out, const buf
  * the weights' padding of zeros. */
 HADAL_CHECKED hadal_status linear_heads(linear_op *op, buffer *out, head_layout out_rows, const buffer *in,
                                         head_layout in_rows, const matrix *weight, size_t tokens, double factor);
+
+/* out[token, head, :] = factor * in[token, head, :] W[head], by the own kernels on every device: for enough tokens that
+ * the weights are read seldom. Rows of out take pad(columns) floats, zeros behind the columns. */
+HADAL_CHECKED hadal_status linear_heads_transposed(linear_op *op, buffer *out, head_layout out_rows, const buffer *in,
+                                                   head_layout in_rows, const matrix *weight, size_t tokens,
+                                                   double factor);
 
 /* The (token, choice) slots of a step, grouped by expert (see ops/dispatch.h). */
 typedef struct linear_slots {

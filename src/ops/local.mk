@@ -3,6 +3,7 @@
 
 libinternal_la_SOURCES += \
 	src/ops/attend.c src/ops/attend.h \
+	src/ops/attend_heads.c src/ops/attend_heads.h \
 	src/ops/attend_values.c src/ops/attend_values.h \
 	src/ops/bench.c src/ops/bench.h \
 	src/ops/dispatch.c src/ops/dispatch.h \

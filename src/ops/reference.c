@@ -76,6 +76,42 @@ void reference_attend(double *out, const attend_dims *dims, const float *query, 
         out[j] /= total;
 }
 
+/* scale q_nope . W_UK c + query_rope . k_rope */
+static double score_by_heads(const attend_heads_dims *dims, const float *q_nope, const float *query_rope,
+                             const float *row, const double *k_up, double scale)
+{
+    const float *k_rope = row + round_up(dims->latent, ROW_UNIT);
+    double score = 0;
+    for (size_t i = 0; i < dims->nope; i++) {
+        double key = 0;
+        for (size_t j = 0; j < dims->latent; j++)
+            key += k_up[j * dims->nope + i] * row[j];
+        score += scale * q_nope[i] * key;
+    }
+    for (size_t i = 0; i < dims->rope; i++)
+        score += (double)query_rope[i] * k_rope[i];
+    return score;
+}
+
+void reference_attend_heads(double *out, const attend_heads_dims *dims, const float *q_nope, const float *query_rope,
+                            const float *cache, const double *k_up, const double *v_up, size_t length, double scale)
+{
+    size_t width = round_up(dims->latent, ROW_UNIT) + round_up(dims->rope, ROW_UNIT);
+    double largest = -INFINITY, total = 0;
+    memset(out, 0, dims->value * sizeof *out);
+    for (size_t s = 0; s < length; s++) {
+        const float *row = cache + s * width;
+        double score = score_by_heads(dims, q_nope, query_rope, row, k_up, scale), next = fmax(largest, score);
+        double factor = exp(largest - next), weight = exp(score - next);
+        largest = next;
+        total = total * factor + weight;
+        for (size_t i = 0; i < dims->value; i++)
+            out[i] = out[i] * factor + weight * reference_dot(row, v_up + i * dims->latent, dims->latent);
+    }
+    for (size_t i = 0; i < dims->value; i++)
+        out[i] /= total;
+}
+
 void reference_combine(double *out, const float *sums, const float *totals, size_t latent, size_t splits)
 {
     double largest = -INFINITY, total = 0;

@@ -8,6 +8,7 @@
 #define HADAL_OPS_REFERENCE_H
 
 #include "ops/attend.h"
+#include "ops/attend_heads.h"
 #include "ops/route.h"
 
 /* ||got - expected|| / ||expected|| over count values; NaN when got holds one. */
@@ -31,6 +32,11 @@ void reference_latent(double *cache, const float *kv, const float *weight, size_
  * pad(latent) + pad(rope)]: those of list, or 0 .. length - 1 if list is NULL. Padding is not written. */
 void reference_attend(double *out, const attend_dims *dims, const float *query, const float *cache, const int32_t *list,
                       size_t length);
+
+/* out[value] of one query and head over the first `length` rows of cache: attend_heads of q_nope[nope], of query_rope
+ * [rope] and of that head's W_UK transposed [latent, nope] and W_UV [value, latent]. */
+void reference_attend_heads(double *out, const attend_heads_dims *dims, const float *q_nope, const float *query_rope,
+                            const float *cache, const double *k_up, const double *v_up, size_t length, double scale);
 
 /* out[latent] = the mean over the splits of a list, from what attend leaves of them: sums [splits, pad(latent)] and
  * totals [splits] of (largest score, total of weights). */

@@ -65,7 +65,7 @@ self_test_trial self_test_matmul, self_test_matmul_experts, self_test_matmul_hea
 self_test_trial self_test_linear, self_test_blocks, self_test_clblast, self_test_heads, self_test_experts;
 self_test_trial self_test_one_token, self_test_router, self_test_rotations, self_test_attend_values;
 self_test_trial self_test_index_key, self_test_index_query, self_test_index_scores, self_test_index_tile,
-    self_test_top_k, self_test_attend, self_test_attend_tiles;
+    self_test_top_k, self_test_attend, self_test_attend_tiles, self_test_attend_heads;
 
 /* What a model may use the matrix unit for: sums of 1 << dtype of its matrices and of its stacks of them, and beside
  * products MATRIX_INDEX_SCORES and MATRIX_ATTENTION. */

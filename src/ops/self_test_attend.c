@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "ops/attend.h"
+#include "ops/attend_heads.h"
 #include "ops/reference.h"
 
 enum { HEADS = 5, LATENT = 50, PADDED = 64, ROPE = 18, ROW = 96, CAPACITY = 700, TOKENS = 3, LONGEST = 300 };
@@ -122,4 +123,63 @@ hadal_status self_test_attend_tiles(self_test *test, int variant)
     }
     return self_test_compare(test, out, expected, QUERIES * HEADS_HERE * LATENTS, 0x1p-8,
                              "2 queries of 64 heads, 200 and 37 selected rows of 512 + 64");
+}
+
+/* What a trial of attention by heads is run on. */
+typedef struct heads_trial {
+    attend_heads_op op;
+    linear_op linear;
+    latent_op latent;
+    attend_heads_memory memory;
+} heads_trial;
+
+static hadal_status make_trial(self_test *test, heads_trial *trial, const attend_heads_dims *dims, size_t tokens,
+                               size_t part)
+{
+    const latent_dims cached = {dims->latent, dims->rope, HADAL_KV_F32};
+    attend_heads_memory *m = &trial->memory;
+    size_t rows = part * sizeof(float);
+    *trial = (heads_trial){.memory = {.positions = part}};
+    attend_heads_create(&trial->op, test->device, dims);
+    TRY(latent_create(&trial->latent, test->device, &cached));
+    TRY(self_test_result(test, &m->rows, rows * ROW));
+    TRY(self_test_result(test, &m->keys, rows * dims->heads * round_up(dims->nope, ROW_UNIT)));
+    TRY(self_test_result(test, &m->values, rows * dims->heads * round_up(dims->value, ROW_UNIT)));
+    TRY(self_test_result(test, &m->totals, tokens * dims->heads * 2 * sizeof(float)));
+    return linear_create(&trial->linear, test->device, HADAL_LINEAR_OWN);
+}
+
+/* The last 70 of 150 positions, 64 at a time, with weights of that dtype. A matrix unit, where there is one, makes the
+ * values. */
+hadal_status self_test_attend_heads(self_test *test, int variant)
+{
+    enum { NOPE = 24, VALUE = 40, QUERIES = 70, KEYS = 150, PART = 64, Q_STRIDE = 224, OUT_STRIDE = 208 };
+    const attend_heads_dims dims = {HEADS, NOPE, ROPE, VALUE, LATENT};
+    heads_trial trial;
+    const matrix *k_up, *v_up;
+    float *q, *query, *cache;
+    double *k_values, *v_values, *expected;
+    buffer *q_buffer, *query_buffer, *cache_buffer, *out;
+    TRY(make_trial(test, &trial, &dims, QUERIES, PART));
+    TRY(self_test_rows(test, &q, &q_buffer, QUERIES, HEADS * (NOPE + ROPE)));
+    TRY(self_test_rows(test, &query, &query_buffer, QUERIES * HEADS, PADDED + ROPE));
+    TRY(make_cache(test, &cache, &cache_buffer, HADAL_KV_F32));
+    TRY(self_test_matrix(test, &k_up, &k_values, (dtype)variant, HEADS, LATENT, NOPE));
+    TRY(self_test_matrix(test, &v_up, &v_values, (dtype)variant, HEADS, VALUE, LATENT));
+    TRY(self_test_allocate(test, &expected, QUERIES * OUT_STRIDE, sizeof *expected));
+    TRY(self_test_upload(test, &out, expected, QUERIES * OUT_STRIDE * sizeof(float)));
+    const attend_heads_step step = {QUERIES, KEYS, q_buffer, query_buffer, cache_buffer, 0, k_up, v_up, 0.1};
+    hadal_status status = attend_heads(&trial.op, &trial.linear, &trial.latent, out, &step, &trial.memory);
+    linear_free(&trial.linear);
+    TRY(status);
+    for (size_t i = 0; i < QUERIES * HEADS; i++) {
+        size_t token = i / HEADS, head = i % HEADS;
+        reference_attend_heads(expected + token * OUT_STRIDE + head * VALUE, &dims,
+                               q + token * Q_STRIDE + head * (NOPE + ROPE), query + i * ROW + PADDED, cache,
+                               k_values + head * LATENT * NOPE, v_values + head * VALUE * LATENT,
+                               KEYS - QUERIES + token + 1, step.scale);
+    }
+    bool exact = device_matrix_for(test->device, MATRIX_PRODUCTS) == DEVICE_MATRIX_NONE;
+    return self_test_compare(test, out, expected, QUERIES * OUT_STRIDE, exact ? 6e-6 : 0x1p-8,
+                             "70 queries of 5 heads, 150 positions in three parts");
 }

@@ -3,6 +3,7 @@
 
 ops_tests = \
 	tests/ops/test_attend \
+	tests/ops/test_attend_heads \
 	tests/ops/test_attend_tiles \
 	tests/ops/test_attend_values \
 	tests/ops/test_bench \

@@ -134,6 +134,35 @@ static void only_the_latent_part_is_normalised(void **state)
     buffer_free(cache);
 }
 
+/* From the middle of a cache whose other rows are NaN. */
+static void rows_are_read_as_they_were_stored(void **state)
+{
+    (void)state;
+    enum { WIDTH = 48 + 32, ROWS = 9, FIRST = 2, COUNT = 5 };
+    for (size_t type = 0; type < 2; type++) {
+        const latent_dims dims = {40, 18, types[type]};
+        float values[ROWS * WIDTH];
+        uint16_t halves[ROWS * WIDTH];
+        latent_op op;
+        for (size_t i = 0; i < ROWS * WIDTH; i++) {
+            bool read = i / WIDTH >= FIRST && i / WIDTH < FIRST + COUNT;
+            uint32_t bits = read ? (uint32_t)(0x3f80 + i) << 16 : 0x7fc00000; /* bfloat16 */
+            halves[i] = (uint16_t)(bits >> 16);
+            memcpy(&values[i], &bits, sizeof bits);
+        }
+        CHECK_OK(latent_create(&op, test_device(), &dims));
+        buffer *cache = dims.cache == HADAL_KV_BF16 ? test_buffer(halves, sizeof halves)
+                                                    : test_buffer(values, sizeof values);
+        buffer *out = test_poisoned_buffer(COUNT * WIDTH * sizeof *values);
+        CHECK_OK(latent_load(&op, out, cache, FIRST, COUNT));
+        float *got = test_read(out);
+        assert_memory_equal(got, values + FIRST * WIDTH, COUNT * WIDTH * sizeof *values);
+        buffer_free(cache);
+        buffer_free(out);
+        free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +171,7 @@ int main(void)
         cmocka_unit_test(positions_near_163839_are_rotated_exactly),
         cmocka_unit_test(epsilon_counts_for_small_rows),
         cmocka_unit_test(only_the_latent_part_is_normalised),
+        cmocka_unit_test(rows_are_read_as_they_were_stored),
     };
     TEST_ON_SHAPES(tests);
 }

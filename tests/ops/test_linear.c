@@ -142,6 +142,51 @@ static void check_heads(dtype type, size_t tokens, size_t heads, size_t rows, si
     free(got);
 }
 
+/* By the transposes, from inputs that all heads share, to rows padded with zeros. */
+static void check_by_transposed(dtype type, size_t tokens, size_t heads, size_t rows, size_t columns)
+{
+    uint64_t random = tokens * 31 + columns;
+    size_t width = round_up(columns, ROW_UNIT), in_width = round_up(rows, ROW_UNIT);
+    const head_layout in_rows = {in_width, 0}, out_rows = {width, tokens * width};
+    host_matrix weight = make_matrix(type, heads, rows, columns, 128, 128, &random);
+    float *in = test_random_rows(&random, tokens, rows);
+    double *expected = calloc(heads * tokens * width, sizeof *expected);
+    for (size_t i = 0; i < heads * tokens; i++)
+        for (size_t c = 0; c < columns; c++)
+            for (size_t r = 0; r < rows; r++)
+                expected[i * width + c] +=
+                    2.5 * in[i % tokens * in_width + r] * weight.values[(i / tokens * rows + r) * columns + c];
+    linear_op op;
+    matrix device_weight;
+    CHECK_OK(linear_create(&op, test_device(), HADAL_LINEAR_OWN));
+    CHECK_OK(matrix_create_stack(&device_weight, test_device(), MEMORY_OTHER, weight.sources, heads));
+    buffer *in_buffer = test_buffer(in, tokens * in_width * sizeof *in);
+    buffer *out_buffer = test_poisoned_buffer(heads * tokens * width * sizeof *in);
+    CHECK_OK(linear_heads_transposed(&op, out_buffer, out_rows, in_buffer, in_rows, &device_weight, tokens, 2.5));
+    float *got = test_read(out_buffer);
+    CHECK_CLOSE(got, expected, heads * tokens * width, 2e-6);
+    buffer_free(in_buffer);
+    buffer_free(out_buffer);
+    matrix_free(&device_weight);
+    linear_free(&op);
+    free_matrix(&weight);
+    free(in);
+    free(expected);
+    free(got);
+}
+
+static void heads_agree_by_transposed_matrices(void **state)
+{
+    (void)state;
+    for (dtype type = DTYPE_F32; type <= DTYPE_F8_E4M3; type++) {
+        check_by_transposed(type, 1, 1, 1, 1);
+        check_by_transposed(type, 7, 3, 17, 15);
+        check_by_transposed(type, 9, 2, 300, 33);
+        check_by_transposed(type, 65, 5, 128, 128);
+    }
+    check_by_transposed(DTYPE_F8_E4M3, 30, 4, 512, 128);
+}
+
 /* The transposes of heads' rows of one matrix: of whole blocks of scales and, resolved to float32, of parts. */
 static void transposed_heads_agree(void **state)
 {
@@ -348,6 +393,7 @@ int main(void)
         cmocka_unit_test(clblast_agrees_with_own),
         cmocka_unit_test(auto_tries_clblast_only_when_it_can_pay),
         cmocka_unit_test(heads_agree),
+        cmocka_unit_test(heads_agree_by_transposed_matrices),
         cmocka_unit_test(transposed_heads_agree),
         cmocka_unit_test(heads_cut_blocks_of_scales),
         cmocka_unit_test(experts_agree_also_without_tokens),

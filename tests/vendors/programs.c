@@ -18,6 +18,7 @@
 #include "device/matrix.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "ops/attend_heads.h"
 #include "ops/attend_values.h"
 #include "ops/bench.h"
 #include "ops/fill.h"
@@ -65,6 +66,25 @@ done:
     return status;
 }
 
+/* Attention by heads, for devices without a matrix unit: built when it is first used. */
+static hadal_status build_by_heads(hadal_device *device, const model_config *c, buffer *any, const matrix *k_up,
+                                   const matrix *v_up)
+{
+    const attend_heads_dims dims = settings_heads_dims(c);
+    const latent_dims cached = {c->kv_lora_rank, c->qk_rope_head_dim, HADAL_KV_BF16};
+    const attend_heads_memory memory = {64, any, any, any, any};
+    const attend_heads_step step = {8, 8, any, any, any, 0, k_up, v_up, 1};
+    attend_heads_op op;
+    linear_op linear;
+    latent_op latent;
+    attend_heads_create(&op, device, &dims);
+    TRY(latent_create(&latent, device, &cached));
+    TRY(linear_create(&linear, device, HADAL_LINEAR_OWN));
+    hadal_status status = attend_heads(&op, &linear, &latent, any, &step, &memory);
+    linear_free(&linear);
+    return status;
+}
+
 /* What lies before and behind one token's attention: built when it is first used, which any buffer will do for. */
 static hadal_status build_one_token(hadal_device *device, const model_config *c, hadal_index_cache index_cache)
 {
@@ -86,6 +106,8 @@ static hadal_status build_one_token(hadal_device *device, const model_config *c,
                                  any, any, any, any, any, any, any, any, 1};
     TRY_OR(done, rotations(&before, &rows, &k_up, 1e-6));
     TRY_OR(done, attend_values(&behind, any, c->v_head_dim, any, any, 2, &v_up));
+    if (device_shape_of(device)->matrix == DEVICE_MATRIX_NONE)
+        TRY_OR(done, build_by_heads(device, c, any, &k_up, &v_up));
     TRY_OR(done, device_finish(device));
 done:
     matrix_free(&k_up);
