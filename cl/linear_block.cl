@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The hadal authors */
 
 /* y = x W^T of many tokens in float32 on GPUs: the portable counterpart of matmul.cl, with the arguments of the
- * kernels of the same names over linear.clh. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items
+ * kernels of those names over linear.clh. A group makes BLOCK tokens by BLOCK rows, each of its ITEMS = 256 work-items
  * 8 by 8 of them in registers; both operands pass through local memory DEPTH columns at a time, the next ones already
  * on their way in registers. Sums run over the columns in order; where there are too few blocks for the device, columns
  * are split among groups, whose sums linear_sum adds in order. */

@@ -404,7 +404,8 @@ static hadal_status experts_by_list(linear_op *op, buffer *out, const buffer *in
     size_t count = slots->tokens * slots->choices, mean = divide_up(count, weight->experts);
     linear_form form = choose_form(op, max_size(mean, 2), count_blocks(mean, weight->rows) * weight->experts);
     kernel **used = &op->experts[weight->type][form];
-    TRY(get_kernel(used, op, form == LINEAR_BLOCK ? "linear_block" : "linear_experts", "linear_experts", weight->type, form));
+    const char *family = form == LINEAR_BLOCK ? "linear_block" : "linear_experts";
+    TRY(get_kernel(used, op, family, "linear_experts", weight->type, form));
     /* Groups for the mean list; longer ones are taken in turns. */
     launch_shape shape = cover(op, form, weight->rows, mean, slab->count);
     shape.bytes = min_size(slab->count, count) * matrix_bytes(weight, weight->rows) +
