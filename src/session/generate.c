@@ -88,13 +88,16 @@ static hadal_status decode(generation *on)
             return HADAL_OK;
         }
         bool room = hadal_session_length(session) < session_context(session);
+        hadal_status started = HADAL_OK; /* what fails there doesn't take away the token that was picked */
         if (room && on->tokens.count + 1 != on->options->max_tokens)
-            TRY(session_start(on->session, token));
+            started = session_start(on->session, token);
         double logprob = hadal_log_probability(hadal_session_logits(session), session_model(session)->vocab_size,
                                                token);
         TRY(take(on, token, logprob, room, &more));
-        if (more)
+        if (more) {
+            TRY(started);
             TRY(session_join(on->session));
+        }
     }
     return HADAL_OK;
 }
