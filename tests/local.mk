@@ -15,6 +15,7 @@ include tests/bench/local.mk
 include tests/cli/local.mk
 include tests/policy/local.mk
 include tests/vendors/local.mk
+include tests/fuzz/local.mk
 
 # Every test finds the sources and what was built, and writes nowhere else: a home directory there is none.
 AM_TESTS_ENVIRONMENT = \
@@ -36,4 +37,4 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += tests/check.h tests/lsan.supp tests/npy.h
 
 clean-local:
-	rm -rf tests/cache
+	rm -rf tests/cache fuzzing

@@ -38,6 +38,15 @@ sampling_settings sampling_defaults(void)
     };
 }
 
+/* jansson's messages quote the file, which may hold anything that a terminal obeys. */
+static const char *printable(char *text)
+{
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f)
+            *at = '?';
+    return text;
+}
+
 /* generation_config.json names its fields as the transformers library does; do_sample false means greedy. */
 static int read_config(sampling_settings *model, const char *path)
 {
@@ -55,7 +64,7 @@ static int read_config(sampling_settings *model, const char *path)
     int code = 0;
     if (!root || json_unpack_ex(root, &error, 0, "{s?b, s?F, s?F, s?I}", "do_sample", &sample, "temperature",
                                 &temperature, "top_p", &top_p, "top_k", &top_k) != 0)
-        code = report(EX_DATAERR, "%s: %s", path, error.text);
+        code = report(EX_DATAERR, "%s: %s", path, printable(error.text));
     else if (!(temperature >= 0 && temperature <= 100 && top_p >= 0 && top_p <= 1 && top_k >= 0 && top_k <= INT32_MAX))
         code = report(EX_DATAERR, "%s: temperature, top_p or top_k is out of range; give it as an option", path);
     else if (sample)

@@ -76,8 +76,10 @@ static hadal_status entry_path(byte_array *path, const hadal_device *device, con
 static unsigned char *read_entry(FILE *file, size_t *bytes)
 {
     entry_head head;
+    struct stat about;
     if (fread(&head, sizeof head, 1, file) != 1 || memcmp(head.magic, magic, sizeof magic) != 0 ||
-        head.bytes > largest_entry)
+        head.bytes > largest_entry || fstat(fileno(file), &about) != 0 ||
+        about.st_size != (off_t)(sizeof head + head.bytes)) /* no memory for what is claimed and not there */
         return NULL;
     unsigned char *content = malloc((size_t)head.bytes + 1);
     if (content && fread(content, 1, (size_t)head.bytes + 1, file) == head.bytes &&

@@ -187,7 +187,8 @@ static hadal_status parse_header(tensor_list *list, json_t *header, const data_r
         if (strcmp(name, "__metadata__") != 0) /* free text about the file */
             TRY(parse_tensor(list, name, entry, data));
     }
-    return check_tiling(list->views + before, list->count - before, data);
+    /* Without any tensor there may be no array to point into. */
+    return check_tiling(list->views ? list->views + before : NULL, list->count - before, data);
 }
 
 hadal_status safetensors_parse(tensor_list *list, const mapped_file *file, const char *path)
