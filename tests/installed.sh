@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-# What `make installcheck` runs after `make install`: the installed command, and examples/continue.c by pkg-config. $bindir,
-# $libdir and $pkgconfigdir say where things were installed.
+# What `make installcheck` runs after `make install`: the installed command, and examples/continue.c by pkg-config.
+# $bindir, $libdir and $pkgconfigdir say where things were installed.
 
 . "$top_srcdir/tests/shell.sh"
 
