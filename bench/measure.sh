@@ -22,8 +22,10 @@ run() {
     "$@" 2>&1 || echo "# exit status $?"
 }
 
+# REUSE-IgnoreStart
 echo '# SPDX-License-Identifier: MIT'
 echo '# SPDX-FileCopyrightText: The hadal authors'
+# REUSE-IgnoreEnd
 echo "# measured on $(date -u +%Y-%m-%d) at commit $(git -C "$source" describe --always --dirty 2>/dev/null || echo unknown)"
 run ./hadal devices --self-test
 make -j"$(nproc)" check TESTS= >measure.log 2>&1 || echo '# not all tests were built, see measure.log'

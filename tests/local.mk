@@ -34,7 +34,13 @@ AM_TESTS_ENVIRONMENT = \
 	unset NO_COLOR; \
 	mkdir -p "$$POCL_CACHE_DIR";
 
-EXTRA_DIST += tests/check.h tests/lsan.supp tests/npy.h
+EXTRA_DIST += tests/check.h tests/installed.sh tests/lsan.supp tests/npy.h
 
 clean-local:
 	rm -rf tests/cache fuzzing
+
+# Not among `make check`: it needs `make install`, without DESTDIR.
+installcheck-local:
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' CC='$(CC) $(SANITIZE_CFLAGS)' \
+	bindir='$(bindir)' libdir='$(libdir)' pkgconfigdir='$(pkgconfigdir)' \
+	$(SHELL) $(srcdir)/tests/installed.sh

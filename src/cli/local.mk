@@ -4,6 +4,7 @@
 hadal_SOURCES += \
 	src/cli/bench.c \
 	src/cli/commands.h \
+	src/cli/completions.c src/cli/completions.h \
 	src/cli/devices.c \
 	src/cli/engine.c src/cli/engine.h \
 	src/cli/generate.c \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/completions.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/signals.h"
@@ -72,6 +73,8 @@ static int dispatch(int argc, char **argv)
     }
     if (strcmp(name, "help") == 0)
         return help(argv[2]);
+    if (strcmp(name, "completions") == 0)
+        return completions_print(argv[2], commands, COMMAND_COUNT);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/completions.h"
 #include "cli/report.h"
 
 enum {
@@ -93,6 +94,18 @@ static void print_help(const command *self, const option_group *groups, size_t g
     for (size_t i = 0; i < sizeof answer_rows / sizeof *answer_rows; i++)
         print_option(&answer_rows[i]);
     printf("\nman hadal-%s tells more.\n", self->name);
+}
+
+/* The options of every command are part of its completions too. */
+static int print_completions(const command *self, const option_group *groups, size_t group_count, const char *shell)
+{
+    option_group all[MAX_OPTIONS + 1];
+    if (group_count > MAX_OPTIONS)
+        abort(); /* a group holds one option at least */
+    memcpy(all, groups, group_count * sizeof *all);
+    all[group_count] = (option_group){NULL, answer_rows, sizeof answer_rows / sizeof *answer_rows, NULL};
+    completions_print_groups(self, all, group_count + 1, shell);
+    return OPTIONS_ANSWERED;
 }
 
 /* ---- Did you mean ------------------------------------------------------------------------------- */
@@ -305,6 +318,8 @@ int options_parse(const command *self, const option_group *groups, size_t group_
 {
     parser p = {.self = self, .letters = ":"}; /* ':' first: getopt prints nothing and tells a missing value */
     answers wanted = {false, false};
+    if (completions_are_asked(argc, argv))
+        return print_completions(self, groups, group_count, argv[2]);
     for (size_t g = 0; g < group_count; g++) {
         for (size_t i = 0; i < groups[g].count; i++)
             add_row(&p, &groups[g].rows[i], groups[g].settings);

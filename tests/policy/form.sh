@@ -85,8 +85,10 @@ yes '' | head -n 801 | seen 'a long file is seen' lengths cl/a.clh 'cl/a.clh: mo
 printf '%121s\n' x | seen 'a long line is seen' lengths tests/a/b.sh 'tests/a/b.sh:1: more than 120 columns'
 printf '%120s\n' é | seen 'a character is one column' lengths tests/a/b.sh ''
 printf '\tx\n' | seen 'a tab is seen' white_space src/a.h 'src/a.h:1: a tab'
+# REUSE-IgnoreStart
 printf '/* SPDX-License-Identifier: MIT */\n' | seen 'a missing tag is seen' untagged src/a.h \
     'src/a.h: no SPDX-FileCopyrightText: The hadal authors'
+# REUSE-IgnoreEnd
 printf 'EXTRA_DIST = \\\n\tcl/b.cl \\\n\tcl/a.cl\nTESTS = \\\n\tcl/a.sh\n' |
     seen 'a list out of order is seen' unsorted cl/local.mk 'cl/local.mk:3: cl/a.cl stands behind cl/b.cl'
 

@@ -9,6 +9,7 @@ policy_tests = \
 	tests/policy/install.sh \
 	tests/policy/layers.sh \
 	tests/policy/manners.sh \
+	tests/policy/packages.sh \
 	tests/policy/traps.sh
 dist_check_SCRIPTS += $(policy_tests)
 EXTRA_DIST += tests/policy/rules.sh tests/TRAPS.md

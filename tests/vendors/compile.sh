@@ -207,8 +207,10 @@ table_of_rows() {
 update() {
     rows_of_table >"$work/old-rows"
     {
+        # REUSE-IgnoreStart
         echo '# SPDX-License-Identifier: MIT'
         echo '# SPDX-FileCopyrightText: The hadal authors'
+        # REUSE-IgnoreEnd
         echo '#'
         echo '# Registers/bytes of local memory, and /bytes of scratch memory/spills where there are some: of a'
         echo '# work-item for AMD and NVIDIA, of a thread for Intel. Written by "make vendor-resources", from:'
