@@ -116,14 +116,14 @@ static int choose_context(size_t *context, const hadal_model_info *model, const 
     if (request->prompt <= *context)
         return 0;
     if (asked)
-        return report(EX_DATAERR, "the input has %zu tokens but the context holds %zu; give -c %zu or more",
+        return report(EX_DATAERR, "%s has %zu tokens but the context holds %zu; give -c %zu or more", request->title,
                       request->prompt, *context, request->total ? request->total : request->prompt);
-    return report(EX_DATAERR, "the input has %zu tokens but the model takes at most %zu", request->prompt, *context);
+    return report(EX_DATAERR, "%s has %zu tokens but the model takes at most %zu", request->title, request->prompt,
+                  *context);
 }
 
-int engine_open(engine *e, const engine_request *request)
+int engine_load(engine *e, const engine_request *request)
 {
-    hadal_session_options options = engine_session_options(request->session);
     TRY(report_status(hadal_device_open(&e->device, &(hadal_device_options){
                                                              .selector = engine_device_selector(request->device),
                                                              .precision =
@@ -134,8 +134,26 @@ int engine_open(engine *e, const engine_request *request)
     warn_of_matrix_unit(e, request);
     engine_warn_of_tuning(e->device, request->output);
     tell_what_runs(e, request);
+    return 0;
+}
+
+int engine_fit(engine *e, const engine_request *request)
+{
+    hadal_session_options options = engine_session_options(request->session);
     TRY(choose_context(&options.context, hadal_model_describe(e->model), request));
+    if (e->session && e->context >= options.context) {
+        hadal_session_truncate(e->session, 0);
+        return 0;
+    }
+    hadal_session_free(e->session); /* first: both may be more than the device holds */
+    e->context = options.context;
     return report_status(hadal_session_create(&e->session, e->model, &options));
+}
+
+int engine_open(engine *e, const engine_request *request)
+{
+    TRY(engine_load(e, request));
+    return engine_fit(e, request);
 }
 
 void engine_close(engine *e)

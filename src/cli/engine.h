@@ -32,6 +32,7 @@ typedef struct engine {
     hadal_device *device;
     hadal_model *model;
     hadal_session *session;
+    size_t context; /* of the session */
     double load_seconds;
 } engine;
 
@@ -46,11 +47,19 @@ typedef struct engine_request {
     const engine_settings *engine;
     const output_settings *output;
     bool profile;
+    const char *title; /* what messages call the prompt */
     size_t prompt; /* tokens that will be fed; they must fit */
     size_t total;  /* tokens that may follow included; fewer when the model's positions end. 0: all positions */
 } engine_request;
 
-/* Opens the device, loads the model, creates a session of the context asked for with -c, else of request->total. */
+/* Opens the device and loads the model. */
+int engine_load(engine *e, const engine_request *request);
+
+/* Makes the session empty, or creates one of the context asked for with -c, else of request->total, when there is none
+ * of that size. EX_DATAERR: the prompt does not fit. */
+int engine_fit(engine *e, const engine_request *request);
+
+/* Both. */
 int engine_open(engine *e, const engine_request *request);
 
 /* Releases everything; may be called at any time. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The hadal authors */
 
-/* hadal generate: a prompt in, its continuation out. */
+/* hadal generate: a prompt in, its continuation out; with --each a record of prompts at a time. */
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/profile.h"
 #include "cli/prompt.h"
+#include "cli/records.h"
 #include "cli/report.h"
 #include "cli/sampling.h"
 #include "cli/signals.h"
@@ -37,6 +38,7 @@ typedef struct generation {
     output_settings output;
     prompt_source source;
 
+    record record; /* --each: the one that is answered; else its number is 0 */
     engine engine;
     hadal_tokens tokens; /* of the prompt */
     progress_bar bar;
@@ -46,18 +48,28 @@ typedef struct generation {
 
 /* ---- While it runs ------------------------------------------------------------------------------ */
 
-static int write_token_json(const hadal_token_event *event)
+/* What every object of --each has; left out, as NULL, without it. */
+static json_t *record_number(const generation *g)
+{
+    return g->record.number ? json_integer((json_int_t)g->record.number) : NULL;
+}
+
+static int write_token_json(const generation *g, const hadal_token_event *event)
 {
     if (event->id < 0)
-        return output_json(json_pack("{s:s, s:s%}", "type", "text", "text", event->text, event->length));
-    return output_json(json_pack("{s:s, s:i, s:s%, s:o}", "type", "token", "id", (int)event->id, "text", event->text,
-                                 event->length, "logprob", output_number(event->logprob)));
+        return output_json(json_pack("{s:s, s:o*, s:s%}", "type", "text", "record", record_number(g), "text",
+                                     event->text, event->length));
+    return output_json(json_pack("{s:s, s:o*, s:i, s:s%, s:o}", "type", "token", "record", record_number(g), "id",
+                                 (int)event->id, "text", event->text, event->length, "logprob",
+                                 output_number(event->logprob)));
 }
 
 static int write_token(generation *g, const hadal_token_event *event)
 {
     if (g->output.json)
-        TRY(write_token_json(event));
+        TRY(write_token_json(g, event));
+    else if (g->record.number)
+        return 0; /* an answer to a record is written whole */
     else if (!g->engine.tokenizer)
         TRY(output_format("%d\n", (int)event->id));
     else
@@ -113,9 +125,9 @@ static int write_done_json(generation *g, const hadal_generate_result *result)
                                result->prefill_seconds, "decode_seconds", result->decode_seconds,
                                "prefill_tokens_per_second", rate(result->prompt_tokens, result->prefill_seconds),
                                "decode_tokens_per_second", rate(result->generated_tokens, result->decode_seconds));
-    return output_json(json_pack("{s:s, s:s%, s:o, s:s, s:o, s:o, s:I, s:s, s:o*}", "type", "done", "text",
-                                 result->text ? result->text : "", result->length, "tokens",
-                                 output_ids(result->tokens.ids, result->tokens.count), "finish",
+    return output_json(json_pack("{s:s, s:o*, s:s%, s:o, s:s, s:o, s:o, s:I, s:s, s:o*}", "type", "done", "record",
+                                 record_number(g), "text", result->text ? result->text : "", result->length,
+                                 "tokens", output_ids(result->tokens.ids, result->tokens.count), "finish",
                                  finish_name(result->finish), "usage", usage, "timing", timing, "seed",
                                  (json_int_t)g->sampling.seed, "precision",
                                  engine_precision_name(hadal_device_describe(g->engine.device)->precision), "profile",
@@ -125,13 +137,22 @@ static int write_done_json(generation *g, const hadal_generate_result *result)
 static void tell_speed(const generation *g, const hadal_generate_result *result)
 {
     double prefill = result->prefill_seconds, decode = result->decode_seconds;
+    const char *title = g->record.title, *colon = *title ? ": " : "";
     report_note(g->engine_settings.verbose,
-                "prompt of %zu tokens in %.2f s (%.1f/s), answer of %zu tokens in %.2f s (%.1f/s), ended by %s",
-                result->prompt_tokens, prefill, prefill > 0 ? (double)result->prompt_tokens / prefill : 0,
+                "%s%sprompt of %zu tokens in %.2f s (%.1f/s), answer of %zu tokens in %.2f s (%.1f/s), ended by %s",
+                title, colon, result->prompt_tokens, prefill, prefill > 0 ? (double)result->prompt_tokens / prefill : 0,
                 result->generated_tokens, decode, decode > 0 ? (double)result->generated_tokens / decode : 0,
                 finish_name(result->finish));
     report_note(result->finish == HADAL_FINISH_CONTEXT && !g->output.quiet,
-                "the answer ends because the context is full; -c N makes it larger");
+                "%s%sthe answer ends because the context is full; -c N makes it larger", title, colon);
+}
+
+/* The answer to a record, or "" for one that has none, in one write if it is short: writers that share a pipe then keep
+ * theirs whole. */
+static int write_record(const generation *g, const char *text, size_t length)
+{
+    TRY(output_text(text, length));
+    return output_text(g->prompt.null ? "\0" : "\n", 1);
 }
 
 /* What follows the answer: a line's end for people, the last event for programs, what was asked for on stderr. */
@@ -139,6 +160,10 @@ static int finish(generation *g, const hadal_generate_result *result)
 {
     if (g->output.json)
         TRY(write_done_json(g, result));
+    else if (g->record.number && result->finish == HADAL_FINISH_INTERRUPTED)
+        return 0; /* what was written ends with a whole answer */
+    else if (g->record.number)
+        TRY(write_record(g, result->text, result->length));
     else if (g->engine.tokenizer && isatty(STDOUT_FILENO) && g->last_byte != '\n')
         TRY(output_text("\n", 1));
     TRY(output_flush());
@@ -184,36 +209,130 @@ static int generate(generation *g, hadal_sampler *sampler)
     return code;
 }
 
-static int open_and_generate(generation *g)
+/* Each answer has a sampler of its own: the same seed and prompt give the same answer, wherever it stands. */
+static int sample(generation *g, const hadal_sampler_options *options)
 {
-    hadal_sampler_options options;
     hadal_sampler *sampler = NULL;
-    const engine_request request = {
+    TRY(report_status(hadal_sampler_create(&sampler, hadal_model_describe(g->engine.model)->vocab_size, options)));
+    int code = generate(g, sampler);
+    hadal_sampler_free(sampler);
+    return code;
+}
+
+static engine_request make_request(const generation *g)
+{
+    return (engine_request){
         .device = &g->device,
         .precision = &g->precision,
         .session = &g->session,
         .engine = &g->engine_settings,
         .output = &g->output,
         .profile = g->answer.profile,
+        .title = "the input",
         .prompt = g->tokens.count,
         .total = g->answer.max_tokens == 0 ? 0 : g->tokens.count + g->answer.max_tokens,
     };
-    TRY(sampling_resolve(&options, &g->sampling, g->engine.directory));
-    TRY(engine_open(&g->engine, &request));
-    report_note(g->engine_settings.verbose, "seed %llu", (unsigned long long)g->sampling.seed);
-    TRY(report_status(hadal_sampler_create(&sampler, hadal_model_describe(g->engine.model)->vocab_size, &options)));
-    int code = generate(g, sampler);
-    hadal_sampler_free(sampler);
-    return code;
 }
+
+static void tell_seed(const generation *g)
+{
+    report_note(g->engine_settings.verbose, "seed %llu", (unsigned long long)g->sampling.seed);
+}
+
+static int open_and_generate(generation *g, const hadal_sampler_options *options)
+{
+    const engine_request request = make_request(g);
+    TRY(engine_open(&g->engine, &request));
+    tell_seed(g);
+    return sample(g, options);
+}
+
+/* ---- A prompt a record -------------------------------------------------------------------------- */
+
+/* Room for this record. Grown by doubling, so that few sessions are made; what -c says stays. */
+static int make_room(generation *g)
+{
+    engine_request request = make_request(g);
+    request.title = g->record.title;
+    if (!g->session.context && request.total) {
+        size_t room = 1024;
+        while (room < request.total)
+            room *= 2;
+        request.total = room;
+    }
+    return engine_fit(&g->engine, &request);
+}
+
+/* From the record's text to a session that its tokens fit in. EX_DATAERR: there is something wrong with this record. */
+static int prepare_record(generation *g)
+{
+    g->tokens.count = 0;
+    if (g->record.too_long)
+        return report(EX_DATAERR, "%s: is longer than %d MiB, the most that a record may have", g->record.title,
+                      RECORD_MEBIBYTES);
+    return prompt_of_record(&g->tokens, &g->source, g->engine.tokenizer, g->record.text, g->record.title);
+}
+
+/* A record that was reported as wrong: its place in the output stays empty. */
+static int pass_over(const generation *g)
+{
+    if (g->output.json)
+        TRY(output_json(json_pack("{s:s, s:o*, s:I}", "type", "skipped", "record", record_number(g), "offset",
+                                  (json_int_t)g->record.offset)));
+    else
+        TRY(write_record(g, "", 0));
+    return output_flush();
+}
+
+/* Weights are loaded when the first record wants an answer. */
+static int answer_record(generation *g, const hadal_sampler_options *options, bool *wrong)
+{
+    int code = prepare_record(g);
+    if (code == 0 && !g->engine.model) {
+        const engine_request request = make_request(g);
+        TRY(engine_load(&g->engine, &request));
+        tell_seed(g);
+    }
+    if (code == 0)
+        code = make_room(g);
+    if (code == 0)
+        return sample(g, options);
+    if (code != EX_DATAERR)
+        return code;
+    *wrong = true;
+    return pass_over(g);
+}
+
+static int answer_each(generation *g, const hadal_sampler_options *options)
+{
+    records *input;
+    bool there, wrong = false;
+    TRY(records_open(&input, g->source.records, g->prompt.null ? '\0' : '\n'));
+    int code = records_next(input, &g->record, &there);
+    while (code == 0 && there) {
+        code = answer_record(g, options, &wrong);
+        if (code == 0 && signals_caught())
+            code = EX_STOPPED;
+        if (code == 0)
+            code = records_next(input, &g->record, &there);
+    }
+    records_close(input);
+    return code == 0 && wrong ? EX_DATAERR : code;
+}
+
+/* ---- The command -------------------------------------------------------------------------------- */
 
 static int run_parsed(generation *g)
 {
+    hadal_sampler_options options;
     TRY(engine_open_text(&g->engine, &g->model, !g->prompt.tokens));
+    TRY(sampling_resolve(&options, &g->sampling, g->engine.directory));
+    if (g->source.records)
+        return answer_each(g, &options);
     if (!g->engine.tokenizer && g->answer.stop.count > 0)
         return report(EX_USAGE, "--stop: needs text, but %s has no tokenizer.json", g->engine.directory);
     TRY(prompt_read(&g->tokens, &g->source, g->engine.tokenizer));
-    return open_and_generate(g);
+    return open_and_generate(g, &options);
 }
 
 static int parse(generation *g, const command *self, int argc, char **argv)
@@ -231,6 +350,8 @@ static int parse(generation *g, const command *self, int argc, char **argv)
     };
     int first;
     TRY(options_parse(self, groups, sizeof groups / sizeof *groups, argc, argv, &first));
+    if (g->prompt.each && g->answer.profile)
+        return report(EX_USAGE, "--profile: is of one answer; leave out --each");
     return prompt_choose(&g->source, &g->prompt, argc - first, argv + first);
 }
 

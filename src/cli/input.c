@@ -53,7 +53,7 @@ const char *input_title(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-static int read_failed(gzFile file, const char *path)
+int input_failed(struct gzFile_s *file, const char *path)
 {
     int error;
     const char *message = gzerror(file, &error);
@@ -75,17 +75,17 @@ static int read_all(input_text *text, gzFile file, const char *path)
         TRY(reserve(text, BLOCK_BYTES));
         int got = gzread(file, text->data + text->length, BLOCK_BYTES);
         if (got < 0)
-            return read_failed(file, path);
+            return input_failed(file, path);
         if (got == 0)
             break;
         text->length += (size_t)got;
     }
     int error;
     gzerror(file, &error);
-    return error == Z_OK || error == Z_STREAM_END ? 0 : read_failed(file, path);
+    return error == Z_OK || error == Z_STREAM_END ? 0 : input_failed(file, path);
 }
 
-static int open_input(int *descriptor, const char *path)
+int input_open(int *descriptor, const char *path)
 {
     struct stat status;
     *descriptor = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -101,7 +101,7 @@ static int open_input(int *descriptor, const char *path)
 int input_read(input_text *text, const char *path)
 {
     int descriptor;
-    TRY(open_input(&descriptor, path));
+    TRY(input_open(&descriptor, path));
     gzFile file = gzdopen(descriptor, "rb");
     if (!file) {
         close(descriptor);

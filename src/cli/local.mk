@@ -16,6 +16,7 @@ hadal_SOURCES += \
 	src/cli/output.c src/cli/output.h \
 	src/cli/profile.c src/cli/profile.h \
 	src/cli/prompt.c src/cli/prompt.h \
+	src/cli/records.c src/cli/records.h \
 	src/cli/report.c src/cli/report.h \
 	src/cli/sampling.c src/cli/sampling.h \
 	src/cli/score.c \

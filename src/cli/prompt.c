@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "cli/input.h"
 #include "cli/report.h"
 
 static bool is_stdin(const char *path)
@@ -23,30 +22,42 @@ static int choose_tokens(const prompt_settings *settings, int operand_count)
     return 0;
 }
 
+/* Records come from one input: the file, else standard input, whatever that is. */
+static int choose_records(prompt_source *source)
+{
+    const prompt_settings *settings = source->settings;
+    if (settings->tokens)
+        return report(EX_USAGE, "--each: takes text; leave out --tokens");
+    if (settings->file && !is_stdin(settings->file) && source->read_stdin)
+        return report(EX_USAGE, "--each: reads one input; leave out -f or -");
+    source->records = settings->file ? settings->file : "-";
+    return 0;
+}
+
 int prompt_choose(prompt_source *source, const prompt_settings *settings, int operand_count, char **operands)
 {
     *source = (prompt_source){.settings = settings, .operands = operands, .operand_count = operand_count};
-    if (settings->tokens)
+    if (settings->null && !settings->each)
+        return report(EX_USAGE, "-0: tells how the records of --each end; give --each too");
+    if (settings->tokens && !settings->each)
         return choose_tokens(settings, operand_count);
     if (settings->prompt && operand_count > 0 && !is_stdin(operands[0]))
         return report(EX_USAGE, "a prompt is given twice: by -p and as '%s'", operands[0]);
-    source->read_stdin = is_stdin(settings->file) || input_is_piped();
+    source->read_stdin = is_stdin(settings->file) || (!settings->each && input_is_piped());
     for (int i = 0; i < operand_count; i++)
         source->read_stdin = source->read_stdin || is_stdin(operands[i]);
+    if (settings->each)
+        return choose_records(source);
     if (!source->read_stdin && !settings->prompt && !settings->file && operand_count == 0)
         return report(EX_USAGE, "no prompt: give one as an argument, with -p, -f FILE, or - to read standard input");
     return 0;
 }
 
-/* Standard input, then the file, then the words. */
-static int read_text(input_text *text, const prompt_source *source)
+/* The words of the command line. */
+static int append_words(input_text *text, const prompt_source *source)
 {
     const prompt_settings *settings = source->settings;
     const char *separator = "";
-    if (source->read_stdin)
-        TRY(input_read(text, "-"));
-    if (settings->file && !is_stdin(settings->file))
-        TRY(input_read(text, settings->file));
     if (settings->prompt)
         TRY(input_append(text, settings->prompt, strlen(settings->prompt)));
     for (int i = 0; i < source->operand_count; i++) {
@@ -56,6 +67,18 @@ static int read_text(input_text *text, const prompt_source *source)
         TRY(input_append(text, source->operands[i], strlen(source->operands[i])));
         separator = " ";
     }
+    return 0;
+}
+
+/* Standard input, then the file, then the words. */
+static int read_text(input_text *text, const prompt_source *source)
+{
+    const prompt_settings *settings = source->settings;
+    if (source->read_stdin)
+        TRY(input_read(text, "-"));
+    if (settings->file && !is_stdin(settings->file))
+        TRY(input_read(text, settings->file));
+    TRY(append_words(text, source));
     return text->length > 0 ? 0 : report(EX_DATAERR, "the prompt is empty");
 }
 
@@ -84,6 +107,22 @@ int prompt_read(hadal_tokens *tokens, const prompt_source *source, const hadal_t
     int code = read_text(&text, source);
     if (code == 0)
         code = report_status_of(tokenize_text(tokens, source->settings, tokenizer, &text), "prompt");
+    input_free(&text);
+    return code;
+}
+
+int prompt_of_record(hadal_tokens *tokens, const prompt_source *source, const hadal_tokenizer *tokenizer,
+                     const input_text *record, const char *title)
+{
+    input_text text = {0};
+    int code;
+    TRY_OR(end, input_append(&text, record->data, record->length));
+    TRY_OR(end, append_words(&text, source));
+    if (text.length > 0)
+        code = report_status_of(tokenize_text(tokens, source->settings, tokenizer, &text), title);
+    else
+        code = report(EX_DATAERR, "%s: the prompt is empty", title);
+end:
     input_free(&text);
     return code;
 }

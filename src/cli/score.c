@@ -136,6 +136,7 @@ static int score(scoring *s)
         .session = &s->session,
         .engine = &s->engine_settings,
         .output = &s->output,
+        .title = "the input",
         .prompt = s->tokens.count,
         .total = s->tokens.count,
     };

@@ -5,6 +5,7 @@ cli_tests = \
 	tests/cli/bench.sh \
 	tests/cli/completions.sh \
 	tests/cli/devices.sh \
+	tests/cli/each.sh \
 	tests/cli/generate.sh \
 	tests/cli/inspect.sh \
 	tests/cli/man.sh \

@@ -61,7 +61,7 @@ for command in generate score tokenize inspect devices bench; do
     sed -n 's/^\.It .*Fl -\([a-z-]*\).*/--\1/p' "$top_srcdir/man/hadal-$command.1" | sort >"$work/in-man"
     check_equal "hadal-$command(1) describes the options of --help" "$(diff "$work/in-help" "$work/in-man")" ''
     sed -n 's/^\(-.\) .*/\1/p' "$work/options" | sort >"$work/in-help"
-    sed -n 's/^\.It Fl \([a-zA-Z]\) .*/-\1/p' "$top_srcdir/man/hadal-$command.1" | sort >"$work/in-man"
+    sed -n 's/^\.It Fl \([a-zA-Z0-9]\) .*/-\1/p' "$top_srcdir/man/hadal-$command.1" | sort >"$work/in-man"
     check_equal "hadal-$command(1) describes the letters of --help" "$(diff "$work/in-help" "$work/in-man")" ''
 
     while read -r first second third; do
