@@ -8,4 +8,6 @@ dist_man_MANS += \
 	man/hadal-inspect.1 \
 	man/hadal-score.1 \
 	man/hadal-tokenize.1 \
+	man/hadal-events.5 \
+	man/hadal-weights.5 \
 	man/hadal.1

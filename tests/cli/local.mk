@@ -4,6 +4,7 @@
 cli_tests = \
 	tests/cli/bench.sh \
 	tests/cli/devices.sh \
+	tests/cli/events.sh \
 	tests/cli/generate.sh \
 	tests/cli/inspect.sh \
 	tests/cli/man.sh \
