@@ -8,6 +8,7 @@ cli_tests = \
 	tests/cli/generate.sh \
 	tests/cli/inspect.sh \
 	tests/cli/man.sh \
+	tests/cli/readme.sh \
 	tests/cli/reference.sh \
 	tests/cli/score.sh \
 	tests/cli/streams.sh \
