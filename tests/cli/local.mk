@@ -6,9 +6,11 @@ cli_tests = \
 	tests/cli/completions.sh \
 	tests/cli/devices.sh \
 	tests/cli/each.sh \
+	tests/cli/events.sh \
 	tests/cli/generate.sh \
 	tests/cli/inspect.sh \
 	tests/cli/man.sh \
+	tests/cli/readme.sh \
 	tests/cli/reference.sh \
 	tests/cli/score.sh \
 	tests/cli/streams.sh \
