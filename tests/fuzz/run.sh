@@ -57,7 +57,10 @@ if [ ! -e "$build/config.status" ]; then
 fi
 make -C "$build" -s fuzzers
 
-TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/hadal-fuzz.XXXXXX")
+# Most targets write their input to a file, which in memory is many times faster.
+parent=${TMPDIR:-/dev/shm}
+[ -w "$parent" ] || parent=/tmp
+TMPDIR=$(mktemp -d "$parent/hadal-fuzz.XXXXXX")
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 trap 'exit 130' INT
