@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "cli/report.h"
@@ -38,6 +39,15 @@ sampling_settings sampling_defaults(void)
     };
 }
 
+/* The released file has 200 bytes; parsed, JSON may take a hundred times its size. */
+enum { CONFIG_BYTES_LIMIT = 1 << 20 };
+
+static bool is_small_file(FILE *file)
+{
+    struct stat about;
+    return fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= CONFIG_BYTES_LIMIT;
+}
+
 /* jansson's messages quote the file, which may hold anything that a terminal obeys. */
 static const char *printable(char *text)
 {
@@ -55,6 +65,10 @@ static int read_config(sampling_settings *model, const char *path)
         return 0;
     if (!file)
         return report(EX_NOINPUT, "%s: %s", path, strerror(errno));
+    if (!is_small_file(file)) {
+        fclose(file);
+        return report(EX_DATAERR, "%s: expected a file of at most %d bytes", path, CONFIG_BYTES_LIMIT);
+    }
     json_error_t error;
     json_t *root = json_loadf(file, 0, &error);
     fclose(file);

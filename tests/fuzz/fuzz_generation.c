@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const sampling_settings settings = sampling_defaults();
     int code = sampling_resolve(&options, &settings, fuzz_folder());
     MUST(code == 0 || (code == EX_DATAERR && fuzz_is_line(reported)));
+    MUST(code != 0 || size <= 1 << 20);
     if (code == 0)
         MUST(options.temperature >= 0 && options.temperature <= 100 && options.top_p >= 0 && options.top_p <= 1 &&
              options.top_k <= INT32_MAX);

@@ -20,6 +20,11 @@ for folder in "$top_srcdir"/tests/fuzz/corpus/*; do
     replay "${folder##*/}"
 done
 
+# Too large for a seed: what is in this file would be accepted.
+printf '{%2097152s}\n' '' >"$work/large"
+run "$top_builddir/tests/fuzz/replay_generation" "$work/large"
+check 'a generation_config.json of 2 MiB is refused' [ "$status" -eq 0 ]
+
 # A target that could not fail would be no test: an input that is not there breaks the replay's own promise.
 run "$top_builddir/tests/fuzz/replay_tuning" "$work/none"
 check 'a broken promise is seen' [ "$status" -ne 0 ]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The hadal authors
 
-# run.sh SECONDS [TARGET...]: builds the fuzz targets by clang in $top_builddir/fuzzing, runs each for that long and tells
-# what it did. New inputs stay in fuzzing/corpus, what broke a promise in fuzzing/found. Without clang it says so and
-# ends well. `make fuzz` calls it; FUZZ_CC chooses the compiler.
+# run.sh SECONDS [TARGET...]: builds the fuzz targets by clang in $top_builddir/fuzzing, runs each for that long and
+# tells what it did. New inputs stay in fuzzing/corpus, what broke a promise in fuzzing/found. Without clang it says so
+# and ends well. `make fuzz` calls it; FUZZ_CC chooses the compiler.
 
 set -eu
 : "${top_srcdir:?run this by make fuzz}" "${top_builddir:?run this by make fuzz}"
@@ -57,7 +57,10 @@ if [ ! -e "$build/config.status" ]; then
 fi
 make -C "$build" -s fuzzers
 
-TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/hadal-fuzz.XXXXXX")
+# Most targets write their input to a file, which in memory is many times faster.
+parent=${TMPDIR:-/dev/shm}
+[ -w "$parent" ] || parent=/tmp
+TMPDIR=$(mktemp -d "$parent/hadal-fuzz.XXXXXX")
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 trap 'exit 130' INT
