@@ -28,6 +28,8 @@ complete -c hadal -n '__hadal_command generate' -l special -d 'recognise special
 complete -c hadal -n '__hadal_command generate' -l chat -d 'the prompt is what a user says; answer it in the model\'s chat form'
 complete -c hadal -n '__hadal_command generate' -l system -x -d 'system text that comes before it; implies --chat'
 complete -c hadal -n '__hadal_command generate' -l think -d 'let the model reason before it answers; implies --chat'
+complete -c hadal -n '__hadal_command generate' -l each -d 'answer each line of standard input or of FILE by itself, with one line'
+complete -c hadal -n '__hadal_command generate' -s 0 -l null -d 'with --each: a NUL byte ends records and answers, instead of a newline'
 complete -c hadal -n '__hadal_command generate' -s n -l max-tokens -x -d 'at most N tokens; 0: until the context is full (default: 256)'
 complete -c hadal -n '__hadal_command generate' -l stop -x -d 'end before TEXT; may be given several times'
 complete -c hadal -n '__hadal_command generate' -l ignore-eos -d 'go on after the end-of-sentence token'

@@ -50,6 +50,11 @@ head -c 60 "$reference/prompt.txt" >"$work/text"
 answer=$("$hadal" generate -q -n 4 -p once)
 run "$hadal" generate --json --profile --seed 1 -n 4 --stop "${answer}+" -p once # held back up to the end
 cp "$work/stdout" "$work/written"
+printf 'once\n\n' >"$work/prompts"
+run "$hadal" generate --each --json -n 4 --stop "${answer}+" -f "$work/prompts"
+check 'an empty prompt is skipped' [ "$status" -eq 65 ]
+cat "$work/stdout" >>"$work/written"
+same_members generate skipped
 same_members generate token
 same_members generate text
 same_members generate 'done'

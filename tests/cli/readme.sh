@@ -13,6 +13,7 @@ ln -s "$top_srcdir/weights" "$work/tree/weights"
 ln -s "$top_srcdir/tests/model/data" "$work/tree/tests/model/data"
 head -c 400 "$reference/prompt.txt" >"$work/tree/article.txt"
 gzip -c "$reference/prompt.txt" >"$work/tree/book.txt.gz"
+printf '%s\n' Once 'A list' >"$work/tree/prompts.txt"
 cat >"$work/bin/git" <<'EOT'
 #!/bin/sh
 printf '%s\n' '-a deep sea' '+the deep sea'
