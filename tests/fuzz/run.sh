@@ -41,7 +41,8 @@ run_target() {
     [ "$result" -ne 0 ] || kept=nothing
     printf '%-12s %12s inputs %8s edges  %s\n' "$1" "${runs:-?}" "${covered:-?}" "$kept"
     if [ "$result" -ne 0 ]; then
-        grep -m 1 -e 'ERROR:' -e 'does not hold' -e 'runtime error' "$build/fuzz_$1.log" || tail -n 3 "$build/fuzz_$1.log"
+        grep -m 1 -e 'ERROR:' -e 'does not hold' -e 'runtime error' "$build/fuzz_$1.log" ||
+            tail -n 3 "$build/fuzz_$1.log"
     fi
     return "$result"
 }
