@@ -4,7 +4,7 @@
 # Each target twice: with libFuzzer, by clang after `configure --enable-fuzzing`, and with a main that feeds it files, by
 # every compiler, so that the seeds and what was found once are tried in every run of the tests.
 fuzz_shared = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
-fuzz_report = tests/fuzz/report.c tests/fuzz/report.h src/cli/sampling.c src/cli/options.c
+fuzz_report = tests/fuzz/report.c tests/fuzz/report.h src/cli/sampling.c src/cli/completions.c src/cli/options.c
 fuzz_numbers = $(fuzz_report) src/cli/engine.c src/cli/output.c src/cli/signals.c src/cli/terminal.c
 fuzz_replay = $(fuzz_shared) tests/fuzz/replay.c
 fuzz_libraries = libinternal.la $(libraries)
