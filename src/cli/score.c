@@ -106,8 +106,9 @@ static int write_summary(const scoring *s)
 {
     double mean = s->sum / (double)s->scored; /* NAN when there was one token only */
     if (s->output.json)
-        return output_json(json_pack("{s:s, s:I, s:I, s:f, s:o, s:o}", "type", "done", "tokens",
-                                     (json_int_t)s->tokens.count, "scored", (json_int_t)s->scored, "logprob", s->sum,
+        return output_json(json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "type", "done", "tokens",
+                                     (json_int_t)s->tokens.count, "scored", (json_int_t)s->scored, "logprob",
+                                     output_number(s->sum),
                                      "mean_logprob", output_number(mean), "perplexity", output_number(exp(-mean))));
     if (s->scored == 0)
         return output_format("perplexity -\t(one token alone has none)\n");

@@ -45,6 +45,18 @@ head -n 1 "$work/ids" >"$work/one"
 succeeds 'one token' "$hadal" score --json --tokens "$work/one"
 check_equal 'has no perplexity' "$(json 'done' perplexity)" null
 
+
+# Weights whose last bytes are NaN.
+mkdir "$work/broken"
+cp "$top_srcdir"/tests/model/data/plain/* "$work/broken"
+chmod -R u+w "$work/broken"
+bytes=$(wc -c <"$work/broken/model.safetensors")
+head -c 2000 /dev/zero | tr '\0' '\377' |
+    dd of="$work/broken/model.safetensors" bs=1 seek=$((bytes - 2000)) conv=notrunc 2>/dev/null
+printf '1\n2\n3\n' >"$work/three"
+succeeds '--json of a model that computes NaN' "$hadal" score -m "$work/broken" --json --tokens "$work/three"
+check_equal 'has no sum of log-probabilities' "$(json 'done' logprob)" null
+
 succeeds '--logits' "$hadal" score --logits "$work/out.npy" "$work/text"
 check 'leaves the scores as they are' cmp "$work/stdout" "$work/scores"
 check 'a matrix is there' "$tools/test_npy" "$work/out.npy" "$work/out.npy" 0
