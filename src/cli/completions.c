@@ -288,7 +288,7 @@ int completions_print(const char *name, const command *const *commands, size_t c
     const shell *wanted = name ? find_shell(name) : NULL;
     if (!wanted)
         return name ? report(EX_USAGE, "completions: unknown shell '%s'; name one of bash, zsh, fish", name)
-                    : report(EX_USAGE, "completions: no shell; name one of bash, zsh, fish");
+                    : report(EX_USAGE, "completions: takes one shell: bash, zsh or fish");
     printf("%s# SPDX-License-Identifier: MIT\n# SPDX-FileCopyrightText: The hadal authors\n\n"
            "# Made by `hadal completions %s`.\n\n", wanted->first_line, wanted->name);
     wanted->head(commands, count);

@@ -27,7 +27,8 @@ static void print_usage(FILE *stream)
         fprintf(stream, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n  -h, --help     print this and exit\n"
           "  -V, --version  print the version and exit\n\n"
-          "'hadal help COMMAND' lists the options of a command; man hadal tells more.\n", stream);
+          "'hadal help COMMAND' lists the options of a command, 'hadal completions SHELL' prints\n"
+          "what bash, zsh or fish complete; man hadal tells more.\n", stream);
 }
 
 static const command *find_command(const char *name)
@@ -74,7 +75,7 @@ static int dispatch(int argc, char **argv)
     if (strcmp(name, "help") == 0)
         return help(argv[2]);
     if (strcmp(name, "completions") == 0)
-        return completions_print(argv[2], commands, COMMAND_COUNT);
+        return completions_print(argc == 3 ? argv[2] : NULL, commands, COMMAND_COUNT);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)

@@ -22,7 +22,8 @@ for pair in bash:hadal zsh:_hadal fish:hadal.fish; do
     fi
 done
 refused 'an unknown shell is refused' 64 "unknown shell 'csh'; name one of bash, zsh, fish" "$hadal" completions csh
-refused 'so is none' 64 'no shell; name one of' "$hadal" completions
+refused 'so is none' 64 'takes one shell' "$hadal" completions
+refused 'so are two' 64 'takes one shell' "$hadal" completions bash zsh
 
 # part SHELL COMMAND: the lines of the completions that belong to a command.
 part() {
