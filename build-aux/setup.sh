@@ -115,6 +115,7 @@ need_to_build() {
 need_to_test() {
     need_libraries HADAL_NEED_TO_TEST
     need mandoc mandoc have mandoc
+    need jq jq have jq
 }
 
 # What ./check --vendors fetches the compilers of other vendors with.

@@ -93,7 +93,7 @@ check 'sudo asks for no password without a terminal' says \
     'sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install -y'
 
 # A machine where nothing is missing; a test is killed, and make ends without its result.
-for tool in gcc autoreconf automake libtoolize pkg-config mandoc; do
+for tool in gcc autoreconf automake libtoolize pkg-config mandoc jq; do
     stub $tool </dev/null
 done
 mkdir -p "$tree/build/tests"
