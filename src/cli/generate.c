@@ -263,8 +263,8 @@ static int make_room(generation *g)
     return engine_fit(&g->engine, &request);
 }
 
-/* From the record's text to a session that its tokens fit in. EX_DATAERR: there is something wrong with this record. */
-static int prepare_record(generation *g)
+/* The tokens of the record. EX_DATAERR: there is something wrong with it. */
+static int tokenize_record(generation *g)
 {
     g->tokens.count = 0;
     if (g->record.too_long)
@@ -287,7 +287,7 @@ static int pass_over(const generation *g)
 /* Weights are loaded when the first record wants an answer. */
 static int answer_record(generation *g, const hadal_sampler_options *options, bool *wrong)
 {
-    int code = prepare_record(g);
+    int code = tokenize_record(g);
     if (code == 0 && !g->engine.model) {
         const engine_request request = make_request(g);
         TRY(engine_load(&g->engine, &request));

@@ -53,7 +53,7 @@ const char *input_title(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-int input_failed(struct gzFile_s *file, const char *path)
+int input_failed(gzFile file, const char *path)
 {
     int error;
     const char *message = gzerror(file, &error);

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "hadal.h"
+#include <zlib.h>
 
-struct gzFile_s;
+#include "hadal.h"
 
 /* Bytes that grow; start with {0}, release with input_free. */
 typedef struct input_text {
@@ -26,9 +26,9 @@ void input_free(input_text *text);
 /* Appends the content of the file at path, or of standard input when path is "-". */
 int input_read(input_text *text, const char *path);
 
-/* The parts of that: opens the file, and says what went wrong when zlib could not read it (file is a gzFile). */
+/* The parts of that: opens the file, and says what went wrong when zlib could not read it. */
 int input_open(int *descriptor, const char *path);
-int input_failed(struct gzFile_s *file, const char *path);
+int input_failed(gzFile file, const char *path);
 
 /* What messages call it: the path, or "standard input" for "-". */
 const char *input_title(const char *path);

@@ -79,23 +79,22 @@ static cl_program load_binary(const hadal_device *device, const char *source, co
     return loaded;
 }
 
-/* Builds the program anew from its corrected PTX text (see ptx.h), if there is anything to correct. */
+/* Builds the program anew from its corrected PTX text (see ptx.h), unless there is nothing to correct. */
 static hadal_status correct_ptx(cl_program *built, const hadal_device *device, const char *family, const char *options)
 {
     size_t bytes = 0;
     unsigned char *binary = program_binary(*built, &bytes);
     char *text = NULL;
     cl_program corrected = NULL;
-    if (binary && !strstr((const char *)binary, PTX_MARK)) {
-        free(binary);
-        return HADAL_OK;
-    }
-    if (binary)
+    bool marked = !binary || strstr((const char *)binary, PTX_MARK);
+    if (binary && marked)
         ptx_correct(&text, (const char *)binary, bytes);
     if (text)
         corrected = build_binary(device, (const unsigned char *)text, strlen(text) + 1, options);
     free(binary);
     free(text);
+    if (!marked)
+        return HADAL_OK;
     if (!corrected)
         return failure(HADAL_ERROR_INTERNAL, "kernels of %s.cl for the matrix unit do not assemble on %s (driver %s) "
                        "with %s; please report this, and go on with --precision exact", family, device->info.name,
