@@ -5,8 +5,9 @@
 
 #include "base/memory.h"
 
-/* Positions of a tile of cl/attend_heads.cl at most; queries of a tile and columns of its work-items. */
-enum { TILE_POSITIONS = 64, EACH = 4, COLUMNS = 16 };
+/* Of cl/attend_heads.cl: positions of a tile at most, queries and columns of its work-items, columns of a slice, and
+ * what rows of queries and positions are apart there. */
+enum { TILE_POSITIONS = 64, EACH = 4, COLUMNS = 16, DEPTH = 16, APART = 4 };
 
 void attend_heads_create(attend_heads_op *op, hadal_device *device, const attend_heads_dims *dims)
 {
@@ -23,6 +24,22 @@ static uint64_t pairs_until(size_t tokens, size_t keys, size_t until)
 /* Fewer tokens hardly fill a tile, and one launch more is what they feel. */
 enum { FEWEST_TOKENS = 6 };
 
+/* Queries of a group. */
+static size_t group_queries(const device_shape *shape)
+{
+    return shape->group == 1 ? shape->vector : shape->group / COLUMNS * EACH;
+}
+
+/* Whether a group's slices, weights and what it knows of queries fit in local memory; on CPUs they are private. */
+static bool fits(const attend_heads_op *op)
+{
+    const device_shape *shape = device_shape_of(op->device);
+    size_t query_row = group_queries(shape) + APART, key_row = TILE_POSITIONS + APART;
+    size_t slices = DEPTH * max_size(query_row + key_row, round_up(op->dims.value, ROW_UNIT));
+    size_t floats = slices + TILE_POSITIONS * query_row + group_queries(shape) + shape->group;
+    return shape->group == 1 || floats * sizeof(float) <= hadal_device_describe(op->device)->local_memory_bytes;
+}
+
 /* By operations of a head, those of W_UK and W_UV included, which meet queries in latent space and positions here. That
  * is where both take as long on PoCL: a prompt of 2004 tokens took 0.91 of the time in steps of 48 tokens, for the last
  * of which counts begin to be equal, and 0.56 in steps of 128. */
@@ -32,8 +49,8 @@ bool attend_heads_pays(const attend_heads_op *op, size_t tokens, size_t keys)
     uint64_t pairs = pairs_until(tokens, keys, keys), projection = (uint64_t)d->latent * (d->nope + d->value);
     uint64_t in_latent_space = tokens * projection + pairs * (2 * (uint64_t)d->latent + d->rope);
     uint64_t by_heads = keys * projection + pairs * ((uint64_t)d->nope + d->rope + d->value);
-    return device_shape_of(op->device)->matrix == DEVICE_MATRIX_NONE && tokens >= FEWEST_TOKENS &&
-           by_heads < in_latent_space;
+    return device_matrix_for(op->device, MATRIX_ATTENTION) == DEVICE_MATRIX_NONE && fits(op) &&
+           tokens >= FEWEST_TOKENS && by_heads < in_latent_space;
 }
 
 static size_t row_elements(const attend_heads_dims *dims)
@@ -79,7 +96,7 @@ static hadal_status attend_part(const attend_heads_op *op, buffer *out, const at
 {
     const attend_heads_dims *d = &op->dims;
     const device_shape *device = device_shape_of(op->device);
-    size_t tokens = step->tokens, queries = device->group == 1 ? device->vector : device->group / COLUMNS * EACH;
+    size_t tokens = step->tokens, queries = group_queries(device);
     size_t width = d->nope + d->rope + d->value;
     launch_shape shape = {
         .groups = {divide_up(tokens, queries), d->heads},

@@ -213,6 +213,10 @@ static void what_pays_is_counted(void **state)
     assert_true(attend_heads_pays(&op, 2048, 2048));
     assert_false(attend_heads_pays(&op, 100, 2048)); /* few queries for so many keys and values to make */
     assert_true(attend_heads_pays(&op, 256, 2048));
+    /* values that no local memory holds: private memory of CPUs does */
+    attend_heads_op wide;
+    attend_heads_create(&wide, test_device(), &(attend_heads_dims){4, 128, 64, 1 << 20, 1 << 20});
+    assert_int_equal(attend_heads_pays(&wide, 64, 64), device_shape_of(test_device())->group == 1);
     assert_int_equal(attend_heads_positions(&dims, 100), 128);
     size_t positions = attend_heads_positions(&dims, 163840);
     assert_int_equal(positions % 64, 0);
